@@ -1,0 +1,270 @@
+"Every fault that a folder of recordings can have gives one clear line, and nothing is lost"
+import json, os, shutil, sys, time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from sdaudio.config import CorpusError, FileError, InputError
+from sdaudio.corpus import Corpus
+from sdaudio.demo import demo_corpus
+from sdaudio.sound import Sound
+
+REAL = Path(os.environ.get('SDAUDIO_CORPORA') or Path(__file__).parents[2]/'shared'/'corpora')
+SR = 44100
+
+def tone(seconds=.5, hz=440., level=.5, sr=SR): return Sound(level*np.sin(2*np.pi*hz*np.arange(round(seconds*sr))/sr), sr)
+def noise(seconds=.5, level=.1, sr=SR, channels=1, seed=0): return Sound(level*np.random.default_rng(seed).standard_normal((channels, round(seconds*sr))), sr)
+
+@pytest.fixture
+def good(tmp_path):
+    "A folder with one usable recording"
+    d = tmp_path/'corpus'
+    d.mkdir()
+    noise(sr=48000).save(d/'good.wav')
+    return d
+
+def finding(c, name):
+    "The one problem of a file"
+    ps = [p for p in c.problems if p.name == name]
+    assert len(ps) == 1, ps
+    assert name in str(c.check()) and ps[0].what in c.check()._repr_html_().replace('&#x27;', "'")
+    return ps[0].severity, ps[0].what
+
+# ---- nothing to work with
+
+def test_no_such_path(tmp_path):
+    (tmp_path/'harbour').mkdir()
+    with pytest.raises(InputError, match='does not exist') as e: Corpus(tmp_path/'harbor')
+    assert 'harbour' in str(e.value)
+    with pytest.raises(InputError, match='does not exist'): Corpus(tmp_path/'a'/'b'/'c')
+
+def test_empty_folder(tmp_path):
+    with pytest.raises(CorpusError, match='no audio') as e: Corpus(tmp_path)
+    assert 'wav' in str(e.value) and 'flac' in str(e.value)
+    (tmp_path/'notes.txt').write_text('x')
+    with pytest.raises(CorpusError, match='no audio'): Corpus(tmp_path)
+    with pytest.raises(CorpusError, match='no audio'): Corpus([])
+
+def test_all_faults_are_named(tmp_path):
+    "Everything is looked at before anything is said"
+    (tmp_path/'zero.wav').touch()
+    (tmp_path/'corrupt.flac').write_bytes(os.urandom(5000))
+    tone(.01).save(tmp_path/'short.wav')
+    Sound(np.zeros(SR), SR).save(tmp_path/'silent.wav')
+    (tmp_path/'memo.m4a').write_bytes(b'x')
+    with pytest.raises(CorpusError) as e: Corpus(tmp_path)
+    for name,why in [('zero.wav', '0 bytes'), ('corrupt.flac', 'cannot be read'), ('short.wav', '10 ms'), ('silent.wav', 'silent'), ('memo.m4a', 'm4a')]:
+        line = next(o for o in str(e.value).splitlines() if name in o)
+        assert why in line
+
+# ---- refused files beside a good one
+
+def zero_bytes(p): p.touch()
+def not_audio(p): p.write_text('no sound at all')
+def random_bytes(p): p.write_bytes(os.urandom(10000))
+def header_only(p): p.write_bytes(b'RIFF\x24\0\0\0WAVEfmt ')
+def no_samples(p): sf.write(p, np.zeros((0, 1)), SR)
+def ten_ms(p): tone(.01).save(p)
+def silent(p): Sound(np.zeros(SR), SR).save(p)
+def nearly_silent(p): noise(level=1e-6).save(p, 32)
+def only_offset(p): Sound(np.full(SR, .3), SR).save(p)
+
+@pytest.mark.parametrize('make,word', [(zero_bytes, '0 bytes'), (not_audio, 'cannot be read'), (random_bytes, 'cannot be read'), (header_only, 'cannot be read'),
+    (no_samples, 'too short: 0 ms'), (ten_ms, 'too short: 10 ms'), (silent, 'silent'), (nearly_silent, 'silent'), (only_offset, 'silent')])
+def test_refused(good, make, word):
+    make(good/'bad.wav')
+    before = (good/'bad.wav').read_bytes()
+    c = Corpus(good)
+    assert [f.name for f in c.files] == ['good.wav']
+    severity,what = finding(c, 'bad.wav')
+    assert severity == 'refused' and word in what and str(good) not in what
+    assert (good/'bad.wav').read_bytes() == before # nothing is touched
+
+def test_permission(good):
+    if sys.platform == 'win32' or not os.geteuid(): pytest.skip('root and Windows may read everything')
+    noise(seed=1).save(good/'bad.wav')
+    (good/'bad.wav').chmod(0)
+    assert finding(Corpus(good), 'bad.wav')[0] == 'refused'
+
+def test_fifty_ms_is_enough(good):
+    tone(.05).save(good/'short.wav')
+    assert len(Corpus(good)) == 2 and Corpus(good).load(1).n == 2400
+
+def test_same_recording_twice(good):
+    shutil.copy(good/'good.wav', good/'copy.wav')
+    Sound.load(good/'good.wav').save(good/'other format.flac')
+    c = Corpus(good)
+    assert len(c) == 1 and sum('the same samples' in p.what for p in c.problems) == 2
+    noise(seed=1, sr=48000).save(good/'another.wav') # same length, rate and level, but another recording
+    assert len(Corpus(good)) == 2
+
+# ---- used, with a remark
+
+def test_clipped(good):
+    Sound(np.clip(3*tone().y, -1, 1), SR).save(good/'bad.wav')
+    tone(hz=30, level=1., sr=48000).save(good/'full scale but clean.wav', 16)
+    c = Corpus(good)
+    severity,what = finding(c, 'bad.wav')
+    assert severity == 'note' and 'clipped' in what and len(c) == 3
+    assert not [p for p in c.problems if p.name.startswith('full')]
+
+def test_dc_offset(good):
+    Sound(tone(1.).y+.1, SR).save(good/'bad.wav')
+    c = Corpus(good)
+    severity,what = finding(c, 'bad.wav')
+    assert severity == 'changed' and 'DC offset' in what
+    assert abs(c.load(0).y.mean()) < 1e-3 and abs(Sound.load(good/'bad.wav').y.mean()) > .09
+
+@pytest.mark.parametrize('suffix,keep', [('wav', .5), ('flac', .5), ('aif', .5), ('w64', .5), ('au', .5), ('mp3', .5)])
+def test_cut_off(good, suffix, keep):
+    p = good/f'bad.{suffix}'
+    data = noise(2., sr=48000, seed=3).save(p).read_bytes()
+    p.write_bytes(data[:int(len(data)*keep)])
+    c = Corpus(good)
+    severity,what = finding(c, p.name)
+    assert severity == 'changed' and 'cut off' in what and 'of 2.00 s' in what
+    s = c.load(0)
+    assert .8 < s.duration < 1.1 and abs(s.duration-c[0].duration) < 1e-3 and s.rms_db > -25
+
+def test_cut_off_to_nothing(good):
+    p = good/'bad.flac'
+    p.write_bytes(noise(2., sr=48000).save(p).read_bytes()[:200])
+    severity,what = finding(Corpus(good), 'bad.flac')
+    assert severity == 'refused' and 'cut off: 0.00 of 2.00 s' in what
+
+def test_recorder_that_never_closed(good):
+    "Sizes that a stream leaves open are no fault"
+    p = noise(1., sr=48000, seed=4).save(good/'stream.wav')
+    data = bytearray(p.read_bytes())
+    data[4:8] = b'\xff'*4
+    at = data.index(b'data')+4
+    data[at:at+4] = b'\xff'*4
+    p.write_bytes(data)
+    c = Corpus(good)
+    assert len(c) == 2 and c[1].duration == 1 and not c.problems
+
+def test_not_a_number(good):
+    y = noise(sr=48000, seed=5).y[0].copy()
+    y[100:103] = np.nan
+    sf.write(good/'bad.wav', y, 48000, subtype='FLOAT')
+    c = Corpus(good)
+    assert finding(c, 'bad.wav') == ('changed', '3 samples that are NaN or infinite')
+    assert np.isfinite(c.load(0).y).all()
+
+def test_left_and_right_cancel(good):
+    y = noise(sr=48000, seed=6).y[0]
+    Sound(np.stack([y, -.9*y]), 48000).save(good/'bad.wav')
+    Sound(np.stack([y, noise(sr=48000, seed=7).y[0]]), 48000).save(good/'wide.wav')
+    c = Corpus(good)
+    assert 'cancel' in finding(c, 'bad.wav')[1] and not [p for p in c.problems if p.name == 'wide.wav']
+
+def test_rates_and_channels(good):
+    noise(sr=22050, seed=1).save(good/'low.wav')
+    noise(sr=96000, seed=2, channels=2).save(good/'high.wav')
+    noise(sr=48000, seed=3, channels=6).save(good/'six.wav')
+    noise(sr=44101, seed=4).save(good/'odd.wav')
+    c = Corpus(good)
+    text = str(c.check())
+    assert all(o in text for o in ('22050 Hz', '96000 Hz', '44101 Hz', 'mixed to mono', 'nothing above 11.025 kHz'))
+    for s in c.sounds(): assert (s.sr, s.channels, s.n) == (48000, 1, 24000)
+    assert [s.channels for s in c.sounds(None, mono=False)] == [f.channels for f in c.files] == [1, 2, 1, 1, 6]
+
+def test_changed_behind_the_back(good):
+    c = Corpus(good)
+    noise(.2, sr=48000).save(good/'good.wav')
+    with pytest.raises((FileError, InputError)): c.load(0)
+
+# ---- finding files
+
+@pytest.mark.parametrize('name', ['A.WAV', 'b.AIF', 'c.aiff', 'd.Flac', 'e.MP3', 'f.ogg', 'g.OPUS', 'h.caf', 'i.w64', 'j.au'])
+def test_suffixes_in_any_case(tmp_path, name):
+    tone(sr=48000).save(tmp_path/name)
+    c = Corpus(tmp_path)
+    assert [f.name for f in c.files] == [name] and c.load(0).sr == 48000
+
+def test_hidden(tmp_path):
+    "A hidden parent hides nothing; what is hidden below the corpus is skipped"
+    root = tmp_path/'.cache'/'.sounds'
+    for i,o in enumerate(('a.wav', 'sub/b.wav', '.hidden.wav', '.trash/c.wav', 'sub/.d/e.wav', '._a.wav')):
+        (root/o).parent.mkdir(parents=True, exist_ok=True)
+        noise(seed=i).save(root/o)
+    assert [f.name for f in Corpus(root).files] == ['a.wav', 'sub/b.wav']
+
+def test_nested_and_in_order(tmp_path):
+    names = ['take 1.wav', 'take 2.wav', 'take 10.wav', 'x/y/z/deep.flac']
+    for i,o in enumerate(names):
+        (tmp_path/o).parent.mkdir(parents=True, exist_ok=True)
+        noise(seed=i).save(tmp_path/o)
+    assert [f.name for f in Corpus(tmp_path).files] == names
+
+@pytest.mark.parametrize('name', ['Grüße.wav', '東京/夜 🌙.flac', 'naïve café.ogg', "it's 100% [a] {b} & <c>.wav" if sys.platform != 'win32' else "it's 100% [a] & b.wav", '-n.wav', ' lead.wav'])
+def test_names_of_all_kinds(tmp_path, name):
+    (tmp_path/name).parent.mkdir(parents=True, exist_ok=True)
+    tone(sr=48000).save(tmp_path/name)
+    c = Corpus(tmp_path)
+    assert c[0].name == name and c.load(0).n == 24000
+    assert '<c>' not in c._repr_html_() and '<c>' not in c.check()._repr_html_()
+    json.dumps(c.summary())
+
+def test_suffix_that_lies(tmp_path):
+    "A FLAC called .wav is still a recording"
+    shutil.copy(tone(sr=48000).save(tmp_path/'x.flac'), tmp_path/'x.wav')
+    (tmp_path/'x.flac').unlink()
+    assert Corpus(tmp_path)[0].format.startswith('FLAC')
+
+def test_list_of_files(tmp_path):
+    a,b = noise(seed=0).save(tmp_path/'a.wav'),noise(seed=1).save(tmp_path/'b.wav')
+    noise(seed=2).save(tmp_path/'c.wav')
+    assert [f.name for f in Corpus([b, str(a)], name='two').files] == ['b.wav', 'a.wav']
+    assert Corpus(a).name == tmp_path.name and len(Corpus(a)) == 1
+    with pytest.raises(InputError, match='no such file'): Corpus([a, tmp_path/'nothing.wav'])
+
+def test_links_that_go_round(tmp_path):
+    noise().save(tmp_path/'a.wav')
+    try: (tmp_path/'round').symlink_to(tmp_path, target_is_directory=True)
+    except OSError: pytest.skip('no links here')
+    (tmp_path/'dangling.wav').symlink_to(tmp_path/'gone.wav')
+    c = Corpus(tmp_path)
+    assert [f.name for f in c.files] == ['a.wav'] and finding(c, 'dangling.wav')[0] == 'refused'
+
+# ---- identity
+
+def test_id(tmp_path):
+    (tmp_path/'one').mkdir()
+    for i in range(3): noise(seed=i).save(tmp_path/'one'/f'{i}.wav')
+    shutil.copytree(tmp_path/'one', tmp_path/'two')
+    (tmp_path/'two'/'0.wav').rename(tmp_path/'two'/'renamed.wav')
+    a = Corpus(tmp_path/'one')
+    assert a.id == Corpus(tmp_path/'two').id
+    noise(seed=9).save(tmp_path/'two'/'1.wav')
+    assert a.id != Corpus(tmp_path/'two').id
+
+# ---- the demo
+
+def test_demo_is_the_same_every_time(tmp_path):
+    a,b = demo_corpus(tmp_path/'a', n=3),demo_corpus(tmp_path/'b', n=3)
+    assert a.id == b.id and not [p for p in a.problems if p.severity == 'refused']
+
+def test_demo_repairs_its_own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv('SDAUDIO_HOME', str(tmp_path))
+    c = demo_corpus(n=2)
+    Path(c[0].path).write_bytes(b'broken')
+    assert demo_corpus(n=2).id == c.id
+
+# ---- real recordings
+
+@pytest.mark.parametrize('name,files,seconds,refused', [('ambient', 11, 54.4, 0), ('tabla', 24, 31.3, 2), ('loops', 8, 43.0, 0), ('strings', 10, 42.3, 0)])
+def test_real(name, files, seconds, refused):
+    if not (REAL/name).is_dir(): pytest.skip(f'no recordings at {REAL}')
+    start = time.perf_counter()
+    c = Corpus(REAL/name)
+    assert time.perf_counter()-start < 10 # about half a second on an idle machine
+    s = c.summary()
+    assert (s['n_files'], s['n_refused']) == (files, refused) and abs(c.duration-seconds) < .1
+    assert s['rates'] == {'44100': files}
+    for y,f in zip(c.sounds(), c.files): assert y.n == -(-round(f.duration*f.sr)*48000//f.sr) and np.isfinite(y.y).all() and y.rms_db > -50
+    kinds = dict(ambient='sustained', tabla='one-shot', loops='events', strings='sustained')
+    assert max(set(c.kinds), key=c.kinds.count) == kinds[name]
+    if name == 'tabla': assert all('ms' in p.what for p in c.problems if p.severity == 'refused') # two strokes shorter than 50 ms
