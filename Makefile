@@ -24,7 +24,7 @@ lab: env ## JupyterLab on the first tutorial
 	$(BIN)/jupyter lab nbs/tutorials/first_sound.ipynb
 
 bench: env ## the figures of benchmarks/RESULTS.md, measured again
-	@for b in benchmarks/[!_]*.py; do echo "== $$b"; $(PY) $$b || exit 1; done
+	$(PY) benchmarks/run.py
 
 docs: env ## the pages, executed, in _docs
 	$(PY) tools/lessons.py

@@ -82,7 +82,9 @@ class Checkpoints(Callback):
     def after_fit(self, trainer):
         if trainer.step: self.write(trainer)
 
-    def write(self, trainer):
+    def write(self,
+        trainer # A `Trainer`
+    ):
         "Write it now"
         save_checkpoint(self.path, self._nets(trainer), trainer.opt, trainer.rng, dict(step=trainer.step))
         self.last = time.monotonic()

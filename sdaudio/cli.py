@@ -264,10 +264,11 @@ def _doctor():
 
 # %% ../nbs/88_cli.ipynb #da00e8e1
 def _takes(model, seed):
-    "What the demo plays: three seeds, then the first controls at their ends"
-    for s in range(3): yield f'seed {seed+s}', model.generate(duration=6, seed=seed+s)
+    "What the demo plays: three seeds, then the first controls near their ends"
+    for s in range(3): yield f'seed {seed+s}', 'a take', model.generate(duration=6, seed=seed+s)
     for c in model.controls[:2]:
-        for v in (c.safe_low, c.safe_high): yield f'{c.name} {v:+.1f}', model.generate(duration=4, seed=seed, **{c.name: round(v, 2)})
+        for v in (int(o*10)/10 for o in (c.safe_low, c.safe_high)): # in tenths, towards the middle
+            yield f'{c.name} {v:+.1f}', f'seed {seed}; one step of {c.name}: {c.about}', model.generate(duration=4, seed=seed, **{c.name: v})
 
 @command(app, 'demo')
 def _demo(
@@ -288,10 +289,10 @@ def _demo(
     model = train(corpus, minutes=minutes, name='demo', settings=Settings(train=TrainConfig(minutes=minutes, seed=seed)), resume=False)
     yield (p := model.save(folder/'demo.sdaudio')), dict(path=str(p), kind='model')
     items = [(o.name, corpus.load(i), 'a recording') for i,o in enumerate(corpus.files[:2])]
-    for title,take in _takes(model, seed):
+    for title,note,take in _takes(model, seed):
         path = take.export(folder/f'{title}.wav')
         write_bytes(path.with_suffix('.png'), take.plot().to_png(150))
-        items.append((title, take, 'a take'))
+        items.append((title, take, note))
         yield path, dict(path=str(path), kind='take', recipe=take.recipe.to_dict())
     intro = f'{len(corpus)} recordings, {corpus.duration:.0f} s, became an instrument. First two of the recordings, then what it plays.'
     page = listening_page(items, folder/'listen.html', 'sdaudio demo', intro)

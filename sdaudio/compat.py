@@ -98,7 +98,7 @@ def _soxr(t, sr, new_sr):
     out = np.stack([soxr.resample(o, sr, new_sr, quality='VHQ') for o in flat])
     return torch.from_numpy(out.astype(np.float32)).reshape(*t.shape[:-1], -1).to(t.device)
 
-# %% ../nbs/01_compat.ipynb #cf1be0b0
+# %% ../nbs/01_compat.ipynb #fda3c8b0
 def data_folder()->Path: # Not yet made
     "The folder for everything kept: `SDAUDIO_HOME`, or this platform's place for the data of programs"
     own = os.environ.get('SDAUDIO_HOME')

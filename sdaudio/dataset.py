@@ -64,7 +64,7 @@ class Pictures:
     def polar(self,
         i:int, # File
         start:int, # First frame; frames outside of the file are silence
-        n_frames:int
+        n_frames:int # Wanted
     )->tuple: # `(M, phase, steps)`, each `(n_mels, n_frames)`
         "Magnitude, phase and steps of some frames of a file"
         T = self.records[i]['n_frames']
@@ -81,7 +81,7 @@ class Pictures:
     def picture(self,
         i:int, # File
         start:int, # First frame
-        n_frames:int,
+        n_frames:int, # Wanted
         floor:float # Magnitude of the mask
     )->Tensor: # `(2, n_mels, n_frames)`
         "A picture of some frames of a file, anchored in its own first frame"
@@ -165,7 +165,7 @@ class Excerpts(torch.utils.data.Dataset):
     def batch(self,
         step:int, # The same step draws the same batch
         size:int, # Excerpts
-        seed:int=0
+        seed:int=0 # Of the training
     )->Tensor: # `(size, 2, n_mels, n_frames)`
         "The batch of a training step, drawn with a generator of its own"
         g = generator(seed, 'batch', str(step))

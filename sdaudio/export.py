@@ -10,7 +10,8 @@ import warnings
 from dataclasses import dataclass
 from functools import singledispatch
 from io import BytesIO
-from itertools import count
+from itertools import chain, count
+from os.path import lexists # also sees a link that leads nowhere
 from pathlib import Path
 
 from fastcore.meta import delegates
@@ -53,18 +54,17 @@ def sidecar_path(
 
 def _free(path):
     "The first of x.wav, x-2.wav, x-3.wav ... that takes the place of nothing"
-    names = (path.with_name(f'{path.stem}-{i}{path.suffix}') for i in count(2))
-    while path.exists() or sidecar_path(path).exists(): path = next(names)
-    return path
+    names = chain([path], (path.with_name(f'{path.stem}-{i}{path.suffix}') for i in count(2)))
+    return next(o for o in names if not lexists(o) and not lexists(sidecar_path(o)))
 
 def _claim(path):
     "An empty file at a name that nobody else has or gets"
     while True:
-        path = _free(path)
-        try: path.open('xb').close()
+        free = _free(path)
+        try: free.open('xb').close()
         except FileExistsError: continue
-        except OSError as e: raise FileError(f"'{path}' cannot be written: {e.strerror}", 'a folder open for writing') from e
-        return path
+        except OSError as e: raise FileError(f"'{free}' cannot be written: {e.strerror}", 'a folder open for writing') from e
+        return free
 
 def _target(path, bits):
     "A checked path: known format, depth that it has, portable name, folder that exists"

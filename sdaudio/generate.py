@@ -8,6 +8,7 @@ __all__ = ['phase_choices', 'Recipe', 'find_events', 'write_score', 'collage', '
 # %% ../nbs/61_generate.ipynb #40eba730
 import hashlib
 import json
+from math import pi
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,7 +22,7 @@ from .istft import fill_masked, from_bands
 from .memory import Memory
 from .phase import phase_method
 from .sound import Sound
-from .spectrogram import denormalise, expand, normalise, phase_steps, to_picture
+from .spectrogram import compress, denormalise, expand, normalise, phase_steps, to_picture
 
 # %% ../nbs/61_generate.ipynb #ea643a2b
 phase_choices = ('auto', 'memory', 'sum', 'heap') # `auto` is what the model measured to be best
@@ -34,7 +35,7 @@ class Recipe(Config):
     seed: int = 0 # Another seed, another take
     duration: float = 4. # Seconds, exact to the sample
     density: float = .5 # Events per second relative to the corpus: 0 sparse, 1 dense
-    variation: float = .3 # How far sounds are mixed with others: 0 close to the recordings, 1 half and half
+    variation: float = .3 # How far sounds are mixed with others: 0 close to the recordings, 1 as much of one as of another
     phase: str = 'auto' # 'memory', 'sum', 'heap', or 'auto': what the model measured to be best
     version: str = __version__ # Of sdaudio
 
@@ -77,7 +78,7 @@ def write_score(
     events:Tensor, # As `find_events` gives them
     n_frames:int, # Frames of the take
     density:float, # 0 to 1
-    seed:int
+    seed:int # Another seed, another score
 )->list: # Of `(start, stop, row, other)`: frames of the take, and the rows that two sounds start from
     "Which sounds begin when"
     g = generator(seed, 'score')
@@ -103,12 +104,13 @@ def write_score(
 def collage(
     memory:Memory,
     score:list, # As `write_score` gives it
-    n_frames:int,
-    column:int # 2 for the first sound of each event, 3 for the other
+    n_frames:int, # Frames of the take
+    column:int, # 2 for the first sound of each event, 3 for the other
+    seed:int # Of the random phase where nothing sounds
 )->tuple: # `M` and `phase`, each `(n_mels, n_frames)`
     "The score played with remembered pictures: powers add up, the louder one lends its phase"
     floor,power = memory.stats.floor, torch.zeros(n_frames, memory.mags.shape[1])
-    phase,best = torch.zeros_like(power), torch.zeros_like(power)
+    phase,best = torch.rand(power.shape, generator=generator(seed, 'silence', column))*(2*pi), torch.zeros_like(power)
     for start,stop,*rows in score:
         stop,row = min(stop+_RELEASE, n_frames), rows[column-2]
         at = (row+torch.arange(stop-start)).clamp(max=len(memory)-1)
@@ -134,10 +136,16 @@ def render(
     T = spec.n_frames(n)
     with threads(1): # sums in the same order on every machine
         score = write_score(memory, model.events, T, recipe.density, recipe.seed)
-        M,phase = collage(memory, score, T, 2)
-        z = _path(model, M, phase)
-        if recipe.variation: z = z + _shares(score, vae.hop, len(z), recipe)*(_path(model, *collage(memory, score, T, 3))-z)
-        x = denormalise(vae.decode_path((z + model.latent.offset(recipe.controls))[None], T)[0], stats)
+        M,phase = collage(memory, score, T, 2, recipe.seed)
+        z,heard = _path(model, M, phase), _heard(M, stats, vae.hop)
+        if recipe.variation:
+            other,angle = collage(memory, score, T, 3, recipe.seed)
+            share = _shares(score, vae.hop, len(z), recipe)
+            z = z + share*(_path(model, other, angle)-z)
+            weight = share.repeat_interleave(vae.hop, 0)[:T,0]
+            phase = torch.where(weight*compress(other, stats.floor) > (1-weight)*compress(M, stats.floor), angle, phase)
+            heard = torch.maximum(heard, _heard(other, stats, vae.hop))
+        x = denormalise(vae.decode_path((z + heard*model.latent.offset(recipe.controls))[None], T)[0], stats)
         method = model.phase if recipe.phase=='auto' else recipe.phase
         if method=='memory': x = to_picture(x[0], phase, phase_steps(phase, spec), stats.floor)
         y = from_bands(x[0], fill_masked(phase_method('sum' if method=='memory' else method)(x, stats.floor, spec),
@@ -151,8 +159,14 @@ def _path(model, M, phase):
     x = to_picture(M, phase, phase_steps(phase, model.spec), model.stats.floor)
     return model.vae.encode_path(normalise(x, model.stats)[None])[0][0]
 
+def _heard(M, stats, hop):
+    "0 where a point of the path is silent, 1 where it is not, `(points, 1)`: controls must not wake the silence"
+    c = compress(M, stats.floor).mean(0)
+    pad = torch.nn.functional.pad(c, (hop, 2*hop-1-(len(c)-1)%hop)).unfold(0, 2*hop, hop)
+    return (pad.amax(1, keepdim=True)/.15).clamp(max=1.)
+
 def _shares(score, hop, k, recipe):
     "How much of the other sound each point of the path takes, constant within an event"
     g,share = generator(recipe.seed, 'variation'), torch.zeros(k)
-    for start,*_ in score: share[start//hop:] = recipe.variation*.5*torch.rand((), generator=g)**.5
+    for start,*_ in score: share[start//hop:] = .6*recipe.variation*torch.rand((), generator=g)**.3
     return share[:,None]

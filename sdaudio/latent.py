@@ -109,4 +109,6 @@ class LatentMap:
             total += v*d
         return total
 
-    def to_dict(self)->dict: return dict(controls=[c.to_dict() for c in self.controls])
+    def to_dict(self)->dict: # Plain JSON types
+        "The controls; the directions are kept as a tensor"
+        return dict(controls=[c.to_dict() for c in self.controls])

@@ -109,7 +109,9 @@ class Memory:
         phase = self.angles(rows).T
         return to_picture(M, phase, phase_steps(phase, self.spec), self.stats.floor)
 
-    def tensors(self)->dict: return {k: getattr(self, k) for k in ('mags','phases','bounds')}
+    def tensors(self)->dict: # By name
+        "What has to be kept"
+        return {k: getattr(self, k) for k in ('mags','phases','bounds')}
 
 _TOP = 12. # compressed magnitude that fills a byte: 104 dB above the mask
 

@@ -273,7 +273,7 @@ def model_path(
 
 def list_models()->list: # Paths, by name
     "The models in the library"
-    return sorted(home('models', 'x').parent.glob('*'+_SUFFIX))
+    return sorted(home('models', 'x').parent.glob('*'+_SUFFIX), key=lambda p: p.name.removesuffix(_SUFFIX))
 
 def find_model(
     name:str|Path # A name in the library, the beginning of one, or a path

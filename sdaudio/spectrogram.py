@@ -129,7 +129,7 @@ def phase_steps(
 )->Tensor: # Half-cycles per frame in [-1, 1); zero in the first frame
     "How much further the phase moved than the band's centre would"
     d = wrap(phase[...,1:].double()-phase[...,:-1].double()-band_steps(cfg).to(phase.device))/pi
-    return torch.cat([torch.zeros_like(d[...,:1]), d], -1).float()
+    return torch.cat([torch.zeros_like(phase[...,:1], dtype=d.dtype), d], -1).float()
 
 def to_picture(
     M:Tensor, # Magnitude `(..., n_mels, n_frames)`

@@ -161,7 +161,7 @@ def read_meta(
     "Read only the record, without torch and without the tensors"
     with _open_tensors(path, 'np') as f: return _our_meta(f, path)
 
-# %% ../nbs/03_store.ipynb #884452f4
+# %% ../nbs/03_store.ipynb #210c505b
 _reserved = {'con', 'prn', 'aux', 'nul', *(f'{d}{n}' for d in ('com', 'lpt') for n in '0123456789¹²³')}
 
 def safe_name(
@@ -176,7 +176,7 @@ def safe_name(
     if not s: raise InputError(f'the name {str(name)[:40]!r}', 'at least one letter, digit or emoji')
     return f'_{s}' if s.split('.')[0].strip().casefold() in _reserved else s
 
-# %% ../nbs/03_store.ipynb #5d0d68a9
+# %% ../nbs/03_store.ipynb #c028256b
 def unique_path(
     path # Where one would like to write
 )->Path: # The same, or with -2, -3 ... before the suffix
@@ -186,7 +186,7 @@ def unique_path(
     while os.path.lexists(p): p = first.with_stem(f'{first.stem}-{(n := n+1)}')
     return p
 
-# %% ../nbs/03_store.ipynb #cdfb482a
+# %% ../nbs/03_store.ipynb #880085b3
 def content_hash(
     path # A file
 )->str: # 16 hexadecimal digits

@@ -41,10 +41,18 @@ class CancelFit(Exception):
 
 class Callback:
     "Told what happens; each method gets the trainer"
-    def before_fit(self, trainer): "The first step is about to run"
-    def after_step(self, trainer): "One more batch was learnt: `trainer.step`, `trainer.terms`, `trainer.elapsed`"
-    def after_look(self, trainer): "The held-out excerpts were measured: `trainer.looks[-1]`"
-    def after_fit(self, trainer): "It is over: `trainer.ended` says why"
+    def before_fit(self,
+        trainer # The `Trainer`
+    ): "The first step is about to run"
+    def after_step(self,
+        trainer # The `Trainer`
+    ): "One more batch was learnt: `trainer.step`, `trainer.terms`, `trainer.elapsed`"
+    def after_look(self,
+        trainer # The `Trainer`
+    ): "The held-out excerpts were measured: `trainer.looks[-1]`"
+    def after_fit(self,
+        trainer # The `Trainer`
+    ): "It is over: `trainer.ended` says why"
 
 # %% ../nbs/51_trainer.ipynb #afb81266
 class Trainer:

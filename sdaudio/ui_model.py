@@ -19,7 +19,7 @@ from .generate import Recipe
 from .take import Take
 from .export import ExportConfig, depths, take_path
 from .model import Model
-from .widgets import ControlSlider, dashboard, field_widget, hear, look, picture_widget, player_widget
+from .widgets import ControlSlider, dashboard, field_widget, hear, look, picture_widget, player_widget, tenths
 
 # %% ../nbs/81_ui_model.ipynb #1a781ec1
 class ModelDashboard:
@@ -39,7 +39,9 @@ class ModelDashboard:
         self._wire()
         self.say('Press Generate for a first take.')
 
-    def _repr_mimebundle_(self, **kwargs): return self.widget._repr_mimebundle_(**kwargs)
+    def _repr_mimebundle_(self, **kwargs):
+        "The widgets, and for pages that cannot run them what they showed"
+        return self.widget._repr_mimebundle_(**kwargs) | {'text/html': self._still()}
 
 # %% ../nbs/81_ui_model.ipynb #13bcd766
 _buttons = dict(
@@ -64,7 +66,7 @@ def _parts(self:ModelDashboard):
 # %% ../nbs/81_ui_model.ipynb #1786b8a7
 @patch
 def _layout(self:ModelDashboard):
-    "Sliders on the left, sound on the right; below each other where there is little room"
+    "Sliders on the left, sound on the right; where there is little room, sound above sliders"
     def title(s): return W.HTML(f'<div style="font-weight:600;margin:.5rem 0 .25rem">{escape(s)}</div>')
     def row(*o): return W.HBox(o, layout=W.Layout(flex_flow='row wrap', align_items='center', overflow='visible'))
     b = self.buttons
@@ -72,13 +74,21 @@ def _layout(self:ModelDashboard):
     right = W.VBox([row(*(b[k] for k in _buttons), self.live), self.status, self.player, self.picture,
                     title('Takes so far'), self.history, title('Keep this take'), row(self.name, self.format, self.bits, b['export'])],
                    layout=W.Layout(flex='2 1 24rem', min_width='0'))
-    box = W.Box([left, right], layout=W.Layout(display='flex', flex_flow='row wrap', grid_gap='0 2rem'))
+    box = W.Box([left, right], layout=W.Layout(display='flex', flex_flow='row wrap-reverse', grid_gap='0 2rem'))
     head = W.HTML(f'<div style="font-size:1.2rem;font-weight:600">{escape(self.model.name)}</div>')
     res = W.VBox([head, box], layout=W.Layout(max_width='70rem', padding='.5rem'))
     res.add_class('sdaudio-model')
     return res
 
-# %% ../nbs/81_ui_model.ipynb #fc301068
+# %% ../nbs/81_ui_model.ipynb #fa10a812
+@patch
+def _still(self:ModelDashboard):
+    "The dashboard as plain HTML"
+    rows = ''.join(f'<tr><td><code>{escape(k)}</code></td><td>{s.value:+.1f}</td><td style="text-align:left">{escape(s.control.about)}</td></tr>'
+                   for k,s in self.sliders.items())
+    return f'<b>{escape(self.model.name)}</b><table>{rows}</table>{self.take._repr_html_() if self.take else ""}'
+
+# %% ../nbs/81_ui_model.ipynb #56c3da14
 @patch
 def generate(self:ModelDashboard)->Take: # Also in the player
     "A take with the sliders as they stand"
@@ -97,7 +107,7 @@ def random(self:ModelDashboard,
 )->Take:
     "Every slider somewhere in its safe range, and a take"
     rng = Random(seed)
-    self.move({k: round(rng.uniform(s.control.safe_low, s.control.safe_high), 1) for k,s in self.sliders.items()})
+    self.move({k: tenths(rng.uniform(s.control.safe_low, s.control.safe_high)) for k,s in self.sliders.items()})
     return self.generate()
 
 @patch
@@ -121,7 +131,7 @@ def export(self:ModelDashboard)->Path: # The file
     name = self.name.value.strip() or f'{self.model.name}-{r.seed}'
     return self.take.export(take_path(self.folder, name, self.format.value), bits=self.bits.value)
 
-# %% ../nbs/81_ui_model.ipynb #56c3da14
+# %% ../nbs/81_ui_model.ipynb #5815a79f
 @patch
 def move(self:ModelDashboard,
     values:dict # Name of a control or a setting to its value
@@ -151,7 +161,7 @@ def _line(r):
     "A recipe as a line of the history"
     return f'seed {r.seed}, {r.duration:g} s' + ''.join(f', {k} {v:+.1f}' for k,v in r.controls.items() if v)
 
-# %% ../nbs/81_ui_model.ipynb #919367a4
+# %% ../nbs/81_ui_model.ipynb #17e38908
 @patch
 def say(self:ModelDashboard,
     text:str, # Any text
@@ -181,9 +191,9 @@ def press(self:ModelDashboard,
     finally:
         for b in self.buttons.values(): b.disabled = False
 
-def _outcome(o): return _line(o.recipe) if isinstance(o, Take) else f'written: {o}' if isinstance(o, Path) else ''
+def _outcome(o): return f'seed {o.recipe.seed}, {o.duration:g} s' if isinstance(o, Take) else f'written: {o}' if isinstance(o, Path) else ''
 
-# %% ../nbs/81_ui_model.ipynb #17e38908
+# %% ../nbs/81_ui_model.ipynb #89b55d4d
 @patch
 def _wire(self:ModelDashboard):
     "Connect widgets with calls"

@@ -20,12 +20,12 @@ class VAEConfig(Config):
     n_mels: int = 256 # Bands in a picture
     n_frames: int = 8 # Frames that one point of the latent space describes
     latent_dim: int = 128 # Numbers that describe them
-    width: int = 192 # Channels of the residual networks
-    depth: int = 2 # Blocks at each of the two time scales
+    width: int = 512 # Channels of the residual networks
+    depth: int = 2 # Blocks in each of the two
     logvar: float = -5. # Log-variance of the latent before training
 
     def __post_init__(self):
-        if self.n_frames%8: raise InputError(f"n_frames={self.n_frames}", "a multiple of 8", "try 8")
+        if self.n_frames<4 or self.n_frames%2: raise InputError(f"n_frames={self.n_frames}", "an even number, at least 4", "try 8")
         if min(self.latent_dim, self.width, self.depth)<1: raise InputError(str(self), "sizes of at least 1")
 
 # %% ../nbs/20_vae.ipynb #979ff919
@@ -33,37 +33,32 @@ def fit_pca(
     X:Tensor, # `(n, features)`
     k:int # Components wanted
 )->tuple: # `mean (features,)`, `comps (k, features)` orthonormal rows, `scale (k,)` standard deviations
-    "Principal components by the smaller of the two Gram matrices; those that the data cannot fill are zero"
-    mean,(n,features) = X.mean(0),X.shape
-    A = X-mean
-    vals,vecs = torch.linalg.eigh((A @ A.T if n<features else A.T @ A).double())
-    vals,vecs = vals.flip(0)[:k], vecs.flip(1)[:,:k]
-    keep = (vals > vals[0].clamp(min=1e-12)*1e-6).sum().item()
-    comps,scale = torch.zeros(k, features), torch.zeros(k)
-    comps[:keep] = ((vecs/vals.clamp(min=1e-12).sqrt()).float().T @ A if n<features else vecs.float().T)[:keep]
-    scale[:keep] = (vals[:keep]/n).sqrt().float()
+    "Principal components by randomised subspace iteration (Halko et al. 2011); those that the data cannot fill are zero"
+    mean = X.mean(0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        _,s,V = torch.svd_lowrank(X-mean, q=min(k+32, *X.shape), niter=4)
+    keep = (s[:k] > s[0].clamp(min=1e-6)*1e-3).sum().item()
+    comps,scale = torch.zeros(k, X.shape[1]),torch.zeros(k)
+    comps[:keep],scale[:keep] = V.T[:keep],s[:keep]/len(X)**.5
     return mean, comps, scale
 
 # %% ../nbs/20_vae.ipynb #c18eda7e
 class Block(nn.Module):
-    "A ConvNeXt block along time, with bands as channels"
+    "Two dense layers around a shortcut, normalised before (He et al. 2016, Xiong et al. 2020)"
     def __init__(self,
-        width:int, # Channels
-        kernel:int=7 # Frames
+        width:int # Channels
     ):
         super().__init__()
-        self.mix = nn.Conv1d(width, width, kernel, padding=kernel//2, groups=width)
-        self.norm = nn.LayerNorm(width)
-        self.up,self.down = nn.Linear(width, 2*width), nn.Linear(2*width, width)
+        self.norm,self.up,self.down = nn.LayerNorm(width),nn.Linear(width, width),nn.Linear(width, width)
 
-    def forward(self, h): # `(batch, width, time)`
-        r = self.norm(self.mix(h).transpose(1,2))
-        return h + self.down(nn.functional.gelu(self.up(r))).transpose(1,2)
+    def forward(self, h): return h + self.down(nn.functional.gelu(self.up(self.norm(h))))
 
-def _blocks(cfg): return nn.Sequential(*[Block(cfg.width) for _ in range(cfg.depth)])
-def _zero(layer):
-    nn.init.zeros_(layer.weight); nn.init.zeros_(layer.bias)
-    return layer
+def _net(n_in, n_out, cfg):
+    "Dense in, blocks, and a last layer that starts at zero"
+    last = nn.Linear(cfg.width, n_out)
+    nn.init.zeros_(last.weight); nn.init.zeros_(last.bias)
+    return nn.Sequential(nn.Linear(n_in, cfg.width), *[Block(cfg.width) for _ in range(cfg.depth)], nn.LayerNorm(cfg.width), last)
 
 # %% ../nbs/20_vae.ipynb #4b25e298
 class VAE(nn.Module):
@@ -72,15 +67,10 @@ class VAE(nn.Module):
         cfg:VAEConfig=VAEConfig()
     ):
         super().__init__()
-        self.cfg,w = cfg,cfg.width
-        n,t = cfg.n_mels*cfg.n_frames, cfg.n_frames//4
+        self.cfg,n = cfg,cfg.n_mels*cfg.n_frames
         for name,shape in dict(mean=(n,), comps=(cfg.latent_dim, n), scale=(cfg.latent_dim,)).items():
             self.register_buffer(name, torch.zeros(shape))
-        self.enc_in = nn.Sequential(nn.Conv1d(2*cfg.n_mels, w, 1), _blocks(cfg), nn.Conv1d(w, w, 4, stride=4), _blocks(cfg))
-        self.enc_out = _zero(nn.Linear(w*t, 2*cfg.latent_dim)) # its output counts a tenth, see `encode`
-        self.dec_in = nn.Linear(cfg.latent_dim, w*t)
-        self.dec_mid = nn.Sequential(_blocks(cfg), nn.ConvTranspose1d(w, w, 4, stride=4), _blocks(cfg))
-        self.dec_out = _zero(nn.Conv1d(w, 2*cfg.n_mels, 1))
+        self.enc,self.dec = _net(2*n, 2*cfg.latent_dim, cfg),_net(cfg.latent_dim, 2*n, cfg)
 
     def start(self,
         x:Tensor # Normalised pictures `(n, 2, n_mels, n_frames)` to start from
@@ -97,8 +87,7 @@ class VAE(nn.Module):
     )->tuple: # `mu`, `logvar`, each `(batch, latent_dim)`
         "Where a picture lies, and how exactly"
         linear = (x[:,0].flatten(1)-self.mean) @ self.comps.T / self.scale.clamp(min=1e-6)
-        r = self.enc_out(self.enc_in(x.flatten(1,2)).flatten(1))
-        mu,logvar = (.1*r).chunk(2, -1)
+        mu,logvar = (_GENTLE*self.enc(x.flatten(1))).chunk(2, -1)
         return torch.where(self.live, linear+mu, 0.), self.cfg.logvar+logvar.clamp(-6, 8)
 
     def sample(self,
@@ -115,13 +104,14 @@ class VAE(nn.Module):
         "The picture at a place"
         c = self.cfg
         linear = (self.mean + (z*self.scale) @ self.comps).view(-1, c.n_mels, c.n_frames)
-        h = self.dec_in(z).view(-1, c.width, c.n_frames//4)
-        mag,ifreq = self.dec_out(self.dec_mid(h)).view(-1, 2, c.n_mels, c.n_frames).unbind(1)
-        return torch.stack([linear+.3*mag, ifreq], 1)
+        mag,ifreq = self.dec(z).view(-1, 2, c.n_mels, c.n_frames).unbind(1)
+        return torch.stack([linear+3*_GENTLE*mag, ifreq], 1)
 
     def forward(self, x, generator=None): # Decoded pictures, `mu`, `logvar`
         mu,logvar = self.encode(x)
         return self.decode(self.sample(mu, logvar, generator)), mu, logvar
+
+_GENTLE = .1 # the first steps of Adam have full size whatever the gradient, and would shake a start that is already good
 
 # %% ../nbs/20_vae.ipynb #b9a9b8eb
 def windows(

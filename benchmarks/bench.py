@@ -1,0 +1,58 @@
+"What the benchmarks share: where recordings are, distances, and tables that are printed and kept."
+import argparse
+import os
+import platform
+from datetime import date
+from pathlib import Path
+
+import torch
+
+from sdaudio.corpus import Corpus
+from sdaudio.loss import mr_distance
+
+here = Path(__file__).parent
+names = ('ambient', 'tabla', 'loops', 'strings')
+
+
+def corpora(args):
+    "The corpora asked for: names below the corpora folder, or any folders"
+    root = Path(os.environ.get('SDAUDIO_CORPORA', here.parents[1]/'shared'/'corpora'))
+    folders = [Path(o) if Path(o).is_dir() else root/o for o in (args.corpora or names)]
+    missing = [str(o) for o in folders if not o.is_dir()]
+    if missing: raise SystemExit(f"no such corpus: {', '.join(missing)}\n  give folders, or set SDAUDIO_CORPORA to the folder that holds {', '.join(names)}")
+    return [Corpus(o) for o in folders]
+
+
+def arguments(about, **options):
+    "Command line of a benchmark: corpora, and options with their defaults"
+    p = argparse.ArgumentParser(description=about)
+    p.add_argument('corpora', nargs='*', help=f"folders, or names among {', '.join(names)}")
+    for k,v in options.items(): p.add_argument(f'--{k}', type=type(v), default=v)
+    return p.parse_args()
+
+
+def snr(a, b):
+    "Signal to noise ratio of `b` against `a`, dB"
+    return (10*torch.log10(a.square().sum()/((a-b).square().sum()+1e-20))).item()
+
+
+def mr(y_hat, y):
+    "MR distance of two waveforms of the same length"
+    return mr_distance(y_hat, y).item()
+
+
+def report(name, command, head, rows, notes=()):
+    "Print a table and keep it as results/NAME.md"
+    cells = [[f'{v:.2f}' if isinstance(v, float) else str(v) for v in r] for r in rows]
+    lines = [f"## {name}", '', f"`{command}`, {date.today()}, {platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}", '',
+             '| '+' | '.join(head)+' |', '|'+'---|'*len(head), *('| '+' | '.join(r)+' |' for r in cells), '', *notes, '']
+    text = '\n'.join(lines)
+    print(text)
+    out = here/'results'; out.mkdir(exist_ok=True)
+    (out/f"{name.split()[0].lower()}.md").write_text(text, encoding='utf-8')
+
+
+def check(checks):
+    "Print each claim with its outcome; exit with an error when one does not hold"
+    for claim,ok in checks: print(('ok    ' if ok else 'FAILS ')+claim)
+    if not all(ok for _,ok in checks): raise SystemExit(1)
