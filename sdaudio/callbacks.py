@@ -74,7 +74,7 @@ class Checkpoints(Callback):
         self.last = time.monotonic()
         if not self.path.exists(): return
         about = load_checkpoint(self.path, self._nets(trainer), trainer.opt, trainer.rng)
-        trainer.step,self.resumed = about['step'],True
+        trainer.step,trainer.looks,self.resumed = about['step'],about['looks'],True
 
     def after_step(self, trainer):
         if time.monotonic()-self.last>self.seconds: self.write(trainer)
@@ -86,7 +86,7 @@ class Checkpoints(Callback):
         trainer # A `Trainer`
     ):
         "Write it now"
-        save_checkpoint(self.path, self._nets(trainer), trainer.opt, trainer.rng, dict(step=trainer.step))
+        save_checkpoint(self.path, self._nets(trainer), trainer.opt, trainer.rng, dict(step=trainer.step, looks=trainer.looks))
         self.last = time.monotonic()
 
-    def _nets(self, trainer): return dict(vae=trainer.vae, averaged=trainer.averaged)
+    def _nets(self, trainer): return dict(vae=trainer.vae, averaged=trainer.averaged, best=trainer.best)

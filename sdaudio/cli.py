@@ -188,17 +188,11 @@ def _read_recipe(path):
 
 def _player(name, recipe):
     "The model that is named, or the one in the library that a recipe is for"
-    from sdaudio.model import Model, list_models
-    from sdaudio.store import read_meta
+    from sdaudio.model import Model
     if not name and not recipe.model: raise InputError('no model', 'the name of one', 'sdaudio model list')
-    if name:
-        model = Model.load(name)
-        if recipe.model not in ('', model.id): say(f'note: the recipe is for model {recipe.model}; {model.name} is {model.id} and plays it its own way')
-        return model
-    for p in list_models():
-        with suppress(FileError):
-            if read_meta(p).get('id') == recipe.model: return Model.load(p)
-    raise InputError(f'a recipe for model {recipe.model}, which is not in the library', 'that model', 'naming a model, or the path of one')
+    model = Model.load(name or recipe.model)
+    if recipe.model not in ('', model.id): say(f'note: the recipe is for model {recipe.model}; {model.name} is {model.id} and plays it its own way')
+    return model
 
 # %% ../nbs/88_cli.ipynb #63387876
 @command(app, 'generate')

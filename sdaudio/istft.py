@@ -21,22 +21,24 @@ def from_bands(
     M:Tensor, # Magnitude `(..., n_mels, n_frames)`
     phase:Tensor, # Radians, as `M`
     cfg:SpecConfig,
-    length:int|None=None # Samples wanted; None: what the frames cover
+    length:int|None=None, # Samples wanted; None: what the frames cover
+    turn:Tensor|None=None # Radians per bin across each band, as `M`; None: read off `M`
 )->Tensor: # `y`: `(..., n)`
     "Spread each band over its bins and turn the whole into sound with one ISTFT"
     power = filterbank(cfg).to(M.device).T @ M.square()
-    return inverse_stft(bin_phasors(M.detach(), phase, cfg) * (power+1e-20).sqrt(), cfg, length)
+    turn = across_band(M.detach(), cfg) if turn is None else turn
+    return inverse_stft(bin_phasors(M.detach(), phase, turn, cfg) * (power+1e-20).sqrt(), cfg, length)
 
 def bin_phasors(
     M:Tensor, # Magnitude `(..., n_mels, n_frames)`
     phase:Tensor, # Radians at the centre of each band, as `M`
+    turn:Tensor, # Radians per bin, as `M`
     cfg:SpecConfig
 )->Tensor: # Complex `(..., n_bins, n_frames)`, of length 1
     "The angle of each bin, from the bands on both sides of it"
-    phase,slope = phase.to(M.dtype),across_band(M, cfg)
-    total = 0
+    phase,total = phase.to(M.dtype),0
     for band,weight,away in _neighbours(cfg, M.device):
-        total = total + torch.polar(M[...,band,:]*weight, phase[...,band,:]+slope[...,band,:]*away)
+        total = total + torch.polar(M[...,band,:]*weight, phase[...,band,:]+turn[...,band,:]*away)
     return torch.polar(torch.ones_like(total.real), total.angle())
 
 def across_band(
@@ -47,7 +49,7 @@ def across_band(
     log = M.clamp(min=1e-7).log()
     dt = torch.zeros_like(M)
     dt[...,1:-1] = (log[...,2:]-log[...,:-2])/2
-    return (dt*(-.25645*cfg.n_fft/cfg.hop_length)).clamp(-1, 1)
+    return (dt*(-.5*.25645*cfg.n_fft/cfg.hop_length)).clamp(-1, 1)
 
 @lru_cache(16)
 def _neighbours(cfg, device):
@@ -111,5 +113,5 @@ def lend_phase(
     "Decode magnitudes with the phase of other pictures"
     def inverse(M, x):
         phase = fill_masked(anchored_phase(x.detach(), floor, cfg), x[...,0,:,:]<floor, 0)
-        return from_bands(M, phase, cfg)
+        return from_bands(M, phase, cfg, turn=across_band(x[...,0,:,:], cfg))
     return inverse

@@ -9,7 +9,8 @@ __all__ = ['Settings', 'Model', 'start_model', 'train', 'finish_model', 'measure
 # %% ../nbs/70_model.ipynb #d0e5b7b5
 import hashlib
 import os
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from html import escape
 from pathlib import Path
@@ -30,9 +31,8 @@ from .latent import Control, LatentMap
 from .loss import LossConfig, VAELoss, active_dims, mr_distance
 from .memory import Memory
 from .phase import phase_method
-from .sound import Sound
 from .spectrogram import PictureStats, SpecConfig, denormalise
-from .store import home, load_tensors, read_json, safe_name, save_tensors, write_json
+from .store import home, load_tensors, read_json, read_meta, safe_name, save_tensors, write_json
 from .take import Take
 from .trainer import TrainConfig, Trainer
 from .vae import VAE, VAEConfig
@@ -93,7 +93,7 @@ class Model:
             raise InputError(f"a recipe for model {recipe.model}", f"one for {self.name} ({self.id})", "load that model, or use recipe.replace(model='')")
         recipe = recipe.replace(model=self.id)
         sound = render(self, recipe)
-        return Take(sound.y, sound.sr, recipe)
+        return Take(sound.y, sound.sr, recipe, self.name)
 
     def generate(self,
         duration:float=4., # Seconds, exact to the sample
@@ -276,13 +276,17 @@ def list_models()->list: # Paths, by name
     return sorted(home('models', 'x').parent.glob('*'+_SUFFIX), key=lambda p: p.name.removesuffix(_SUFFIX))
 
 def find_model(
-    name:str|Path # A name in the library, the beginning of one, or a path
+    name:str|Path # A name in the library, the beginning of one, an id, or a path
 )->Path: # An existing file
-    "The file of a model: exactly that name, else the only one that begins so"
+    "The file of a model: exactly that name, else that id, else the only one whose name begins so"
     path = model_path(name)
     if path.exists(): return path
-    names = [p.name.removesuffix(_SUFFIX) for p in list_models()]
-    near = [n for n in names if n.startswith(str(name))]
-    if len(near)==1: return model_path(near[0])
+    kept = {p.name.removesuffix(_SUFFIX): p for p in list_models()}
+    for p in kept.values():
+        with suppress(FileError):
+            if read_meta(p).get('id')==str(name): return p
+    near = [n for n in kept if n.startswith(str(name))]
+    if len(near)==1: return kept[near[0]]
     if near: raise InputError(f"model '{name}'", f"one of: {', '.join(near)}", "more of the name")
-    raise InputError(f"model '{name}'", f"one of: {', '.join(names)}" if names else "a model; the library is empty", "train one first: sdaudio train FOLDER --name NAME" if not names else '')
+    if not kept: raise InputError(f"model '{name}'", "a model; the library is empty", "train one first: sdaudio train FOLDER --name NAME")
+    raise InputError(f"model '{name}'", f"one of: {', '.join(kept)}")

@@ -66,7 +66,7 @@ class Trainer:
         callbacks:list=() # Objects with the methods of `Callback`
     ):
         self.vae,self.data,self.loss,self.cfg,self.device,self.callbacks = vae.to(device),data,loss,cfg,torch.device(device),list(callbacks)
-        self.averaged = copy.deepcopy(vae).requires_grad_(False)
+        self.averaged,self.best = (copy.deepcopy(vae).requires_grad_(False) for _ in range(2))
         self.opt = torch.optim.AdamW(vae.parameters(), lr=cfg.lr, weight_decay=.01)
         self.rng = generator(cfg.seed, 'train')
         held = data.held_out()
@@ -102,7 +102,7 @@ class Trainer:
         except CancelFit as e: self.ended = str(e) or 'cancelled'
         if self.step: self.look()
         self.tell('after_fit')
-        self.vae.load_state_dict(self.best)
+        self.vae.load_state_dict(self.best.state_dict())
         return self
 
     def learn(self):
@@ -132,5 +132,5 @@ class Trainer:
         x_hat = self.averaged.decode_path(self.averaged.encode_path(self.judge)[0], self.judge.shape[-1])
         mr = self.loss.waveform(x_hat, self.judge).item()
         self.looks.append(dict(step=self.step, seconds=round(self.elapsed, 1), mr=mr))
-        if mr <= min(o['mr'] for o in self.looks): self.best = copy.deepcopy(self.averaged.state_dict())
+        if mr <= min(o['mr'] for o in self.looks): self.best.load_state_dict(self.averaged.state_dict())
         self.tell('after_look')
