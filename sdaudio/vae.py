@@ -105,7 +105,7 @@ class VAE(nn.Module):
         c = self.cfg
         linear = (self.mean + (z*self.scale) @ self.comps).view(-1, c.n_mels, c.n_frames)
         mag,ifreq = self.dec(z).view(-1, 2, c.n_mels, c.n_frames).unbind(1)
-        return torch.stack([linear+3*_GENTLE*mag, ifreq], 1)
+        return torch.stack([linear+_GENTLE*mag, ifreq], 1)
 
     def forward(self, x, generator=None): # Decoded pictures, `mu`, `logvar`
         mu,logvar = self.encode(x)

@@ -1,0 +1,23 @@
+"How long a stretch one point of the latent space should describe: principal components alone, on sound that was held out."
+import os
+import tempfile
+
+os.environ['SDAUDIO_HOME'] = tempfile.mkdtemp()
+from bench import arguments, check, corpora, measure, report
+from sdaudio.device import threads
+from sdaudio.model import Settings, start_model
+from sdaudio.vae import VAEConfig
+
+args = arguments(__doc__)
+rows,checks = [],[]
+for corpus in corpora(args):
+    score = {}
+    for n in (8, 16, 32):
+        with threads(1): model,data = start_model(corpus, Settings(net=VAEConfig(n_frames=n)), progress=False)
+        score[n] = measure(model, data.held_out())
+        rows.append((corpus.name, f'{n} frames, {n*512/48:.0f} ms', *score[n].values()))
+    checks.append((f'{corpus.name}: eight frames are nearest, with true phase and with remembered phase',
+                   all(score[8][k]==min(s[k] for s in score.values()) for k in ('true phase', 'memory'))))
+report('Windows', 'python benchmarks/windows.py', ['corpus', 'one point describes', *(f'MR, {k}' for k in score[8])], rows,
+       ['The same 128 numbers for a point, points at half that distance, no training.'])
+check(checks)
