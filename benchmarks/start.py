@@ -29,7 +29,7 @@ for corpus in corpora(args):
             out = subprocess.run([sys.executable, '-c', code, str(corpus.root)], env=env, check=True, capture_output=True, text=True).stdout.split()
             imports,scan,start,take = map(float, out[:4])
             rows.append((corpus.name, again, imports, scan, start, take, time.perf_counter()-t0))
-            if again=='first': checks.append((f'{corpus.name}: playable in under 20 s', scan+start<20))
+            checks.append((f'{corpus.name}, {again} run: playable in under 20 s', scan+start<20))
 report('Start', 'python benchmarks/start.py', ['corpus', 'run', 'imports s', 'reading and checking s', 'first model s', 'a take of 4 s', 'whole process s'], rows,
        ['"First" finds an empty cache, "second" the pictures of the first.'])
 check(checks)

@@ -7,6 +7,7 @@ __all__ = ['ShowProgress', 'Record', 'Checkpoints']
 
 # %% ../nbs/52_callbacks.ipynb #23f1b25e
 import time
+import warnings
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .checkpoint import load_checkpoint, save_checkpoint
+from .config import FileError
 from .trainer import Callback
 
 # %% ../nbs/52_callbacks.ipynb #10e4b9b7
@@ -28,6 +30,7 @@ class ShowProgress(Callback):
                             TextColumn('{task.description}'), console=self.console or Console(stderr=True), transient=False)
         self.task = self.bar.add_task(self._say(trainer), total=1.)
         self.bar.start()
+        if trainer.step: self.bar.console.print(f"going on from step {trainer.step}", highlight=False)
 
     def _say(self, trainer):
         mr = [o['mr'] for o in trainer.looks]
@@ -67,13 +70,17 @@ class Checkpoints(Callback):
     "Writes the state of a training now and then, and at its end; goes on from it when it is there"
     def __init__(self,
         path:Path, # The file
-        seconds:float=20. # Between two writings
+        seconds:float=60. # Between two writings
     ): self.path,self.seconds,self.resumed = Path(path),seconds,False
 
     def before_fit(self, trainer):
         self.last = time.monotonic()
         if not self.path.exists(): return
-        about = load_checkpoint(self.path, self._nets(trainer), trainer.opt, trainer.rng)
+        try: about = load_checkpoint(self.path, self._nets(trainer), trainer.opt, trainer.rng)
+        except FileError as e:
+            aside = self.path.replace(self.path.with_suffix('.damaged'))
+            warnings.warn(f"training starts afresh; the checkpoint was put aside as {aside} ({e.gave})", stacklevel=2)
+            return
         trainer.step,trainer.looks,self.resumed = about['step'],about['looks'],True
 
     def after_step(self, trainer):

@@ -9,7 +9,6 @@ __all__ = ['save_checkpoint', 'load_checkpoint']
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from .config import FileError
 from .store import load_tensors, save_tensors
@@ -20,7 +19,7 @@ def save_checkpoint(
     nets:dict, # Modules by name
     opt:torch.optim.Optimizer, # Its moments are kept too
     rng:torch.Generator, # The generator that training draws from
-    about:dict # Plain JSON: step, elapsed seconds, scores, settings
+    about:dict # Plain JSON: step, scores
 ):
     "Everything that a training needs to go on, in one file that is whole or absent"
     tensors = {f'{name}/{k}': v for name,net in nets.items() for k,v in net.state_dict().items()}

@@ -7,7 +7,7 @@ __all__ = ['app', 'models', 'command', 'say', 'run', 'main']
 
 # %% ../nbs/88_cli.ipynb #3e39cc07
 import json, os, sys, warnings
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from functools import wraps
 from inspect import signature
 from pathlib import Path
@@ -17,7 +17,7 @@ import typer
 from fastcore.docments import docments
 
 from . import __version__
-from .config import FileError, InputError, SdaudioError
+from .config import InputError, SdaudioError
 
 # %% ../nbs/88_cli.ipynb #1b944e02
 app = typer.Typer(help='Turn a folder of your own recordings into an instrument.', rich_markup_mode=None, no_args_is_help=True,
@@ -141,6 +141,10 @@ def _goes_on(path, corpus, settings):
     old = old.replace(train=old.train.replace(minutes=settings.train.minutes))
     return old == settings and meta['about']['corpus']['id'] == corpus.id
 
+def _mr(meta):
+    "How far a model was from held-out sound, as far as it is known"
+    return meta['about'].get('training', {}).get('mr', float('inf'))
+
 @command(app, 'train')
 def _train(
     folder:Path, # A folder of recordings
@@ -154,7 +158,8 @@ def _train(
     "Make an instrument of a folder of recordings"
     from sdaudio.corpus import Corpus
     corpus = Corpus(folder)
-    from sdaudio.model import Settings, model_path, train
+    from sdaudio.model import Model, Settings, model_path, train
+    from sdaudio.store import read_meta
     from sdaudio.trainer import TrainConfig
     name,settings = name or corpus.name,Settings(train=TrainConfig(minutes=minutes, seed=seed))
     path = model_path(name)
@@ -162,9 +167,13 @@ def _train(
         raise InputError(f"there is another model '{name}'", 'a free name', f'--name {name}-2, or --overwrite to replace it')
     say(corpus.check())
     model = train(corpus, minutes=minutes, name=name, settings=settings, device=device)
-    path = model.save(name, overwrite=True)
+    ended = model.about['training']['ended']
+    if path.exists() and not overwrite and _mr(read_meta(path)) < _mr(dict(about=model.about)):
+        say(f'note: {path.name} is better than what was trained now, and stays; --overwrite would replace it')
+        model = Model.load(path)
+    else: path = model.save(name, overwrite=True)
     yield path, dict(path=str(path), name=model.name, id=model.id)
-    if model.about['training']['ended'] == 'stopped by hand':
+    if ended == 'stopped by hand':
         raise KeyboardInterrupt('stopped by hand; the model is kept, and the same line again goes on')
     say(f'play it: sdaudio generate {json.dumps(name) if " " in name else name}')
 

@@ -6,7 +6,7 @@
 __all__ = ['SdaudioError', 'InputError', 'CorpusError', 'FileError', 'Config']
 
 # %% ../nbs/00_config.ipynb #100714cb
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Self, get_type_hints
 
 from fastcore.docments import docments

@@ -31,7 +31,7 @@ _foreign = {'.m4a', '.aac', '.mp4', '.wma', '.ape', '.wv', '.webm', '.ra', '.amr
 
 def _natural(p):
     "A sort key by which take 2 comes before take 10"
-    return [(0, int(o), '') if o.isdigit() else (1, 0, o.casefold()) for o in re.split(r'([0-9]+)', p) if o], p
+    return [(0, int(o), '') if o.isdecimal() else (1, 0, o.casefold()) for o in re.split(r'([0-9]+)', p) if o], p
 
 def _find(root):
     "Audio files below a folder, in natural order; hidden ones are skipped, whatever the folders above are called"
@@ -341,7 +341,7 @@ def check(self:Corpus,
     one = len(self) == 1
     return CheckReport(self.problems, f"{_clock(self.duration)} of usable sound in {len(self)} file{'' if one else 's'}, {mostly}: about {n} excerpts of {excerpt:g} s. {size}")
 
-_sizes = [(10, 'That is very little: a model will play these sounds and mixtures of them, and none of it can be held back to judge how well. Add recordings of the same kind.'),
+_sizes = [(10, 'That is very little: a model will play these sounds and mixtures of them, and little or nothing of it can be held back to judge how well. Add recordings of the same kind.'),
     (120, 'That is little but enough to play: a model will stay close to these recordings and move between them. A few minutes more of the same kind give it more to choose from.'),
     (3600, 'That is plenty for a small model: expect sounds between the recordings as well as close to them. Training longer pays off here.'),
     (float('inf'), 'That is more than a few minutes of training can take in: give it time, or begin with a part of it.')]

@@ -35,29 +35,41 @@ class Pictures:
         progress:Callable|None=None # Called with (done, total, name) after each file
     ):
         self.corpus,self.cfg = corpus,cfg
-        key = hashlib.blake2b(json.dumps(cfg.to_dict(), sort_keys=True).encode(), digest_size=6).hexdigest()
+        kept = {k: v for k,v in cfg.to_dict().items() if k!='mask_db'} | dict(format=_FORMAT) # the mask is applied when reading
+        key = hashlib.blake2b(json.dumps(kept, sort_keys=True).encode(), digest_size=6).hexdigest()
         self.folder = Path(folder or home('cache'))/key
         self.folder.mkdir(parents=True, exist_ok=True)
-        if not (self.folder/'manifest.json').exists(): write_json(self.folder/'manifest.json', cfg.to_dict())
+        if not (self.folder/'manifest.json').exists(): write_json(self.folder/'manifest.json', kept)
         self.records,self.made = [],0
         for i,f in enumerate(corpus.files):
             self.records.append(self._record(i, f))
             if progress: progress(i+1, len(corpus.files), f.name)
         self.ref = max(r['peak'] for r in self.records)
+        if self.ref<1e-9: raise CorpusError(f"Nothing can be heard in {corpus.name} once it is mixed to mono", "recordings with sound in them", "check for stereo files whose channels cancel")
 
     def _record(self, i, f):
         "What is known about the picture of one file, which is made when it is not there"
         meta = self.folder/f'{f.hash}.json'
         if meta.exists() and (self.folder/f'{f.hash}.npy').exists(): return read_json(meta)
         y = torch.from_numpy(self.corpus.load(i, sr=self.cfg.sr, mono=True).y[0].copy())
-        M,phase = to_bands(y, self.cfg)
-        polar = torch.stack([M.clamp(min=1e-8).log(), phase/pi]).permute(2,0,1) # frames first: an excerpt is one run
-        np.save(buf := io.BytesIO(), polar.numpy().astype(np.float16))
-        write_bytes(self.folder/f'{f.hash}.npy', buf.getvalue())
-        record = dict(hash=f.hash, name=f.name, n_frames=M.shape[-1], n=len(y), peak=M.max().item())
+        T,peak,parts = self.cfg.n_frames(len(y)),0.,[]
+        for a in range(0, T, _BLOCK): # a long file need not fit into memory as spectra
+            M,phase = self._block(y, a, min(a+_BLOCK, T))
+            peak = max(peak, M.max().item())
+            parts.append(torch.stack([M.clamp(min=1e-20).log(), phase/pi]).permute(2,0,1).half()) # frames first: an excerpt is one run
+        np.save(buf := io.BytesIO(), torch.cat(parts).numpy())
+        write_bytes(self.folder/f'{f.hash}.npy', buf.getbuffer())
+        record = dict(hash=f.hash, name=f.name, n_frames=T, n=len(y), peak=peak)
         write_json(meta, record)
         self.made += 1
         return record
+
+    def _block(self, y, a, b):
+        "Frames `a` to `b` of a sound, from the samples they need"
+        c = self.cfg
+        first = max(0, a-c.n_fft//c.hop_length)
+        M,phase = to_bands(y[first*c.hop_length:(b-1)*c.hop_length+c.n_fft], c)
+        return M[:,a-first:b-first], phase[:,a-first:b-first]
 
     def __len__(self): return len(self.records)
 
@@ -87,6 +99,8 @@ class Pictures:
         "A picture of some frames of a file, anchored in its own first frame"
         return to_picture(*self.polar(i, start, n_frames), floor)
 
+_BLOCK,_FORMAT = 8192,2 # frames; raise the format when pictures are worked out differently
+
 # %% ../nbs/15_dataset.ipynb #5657f664
 @dataclass(frozen=True)
 class DataConfig(Config):
@@ -115,7 +129,9 @@ def split_frames(
     for i,_,n in whole:
         block = max(cfg.n_frames, round(cfg.held_out*n))
         if n < 4*block: train.append((i, 0, n)); continue
-        at,guard = int(g.integers(block//2, n-block-block//2)), 4 # windows of neighbouring frames overlap by four
+        guard = 4 # windows of neighbouring frames overlap by four
+        edge = cfg.n_frames//2+guard
+        at = int(g.integers(edge, n-block-edge))
         train += [(i, 0, at-guard), (i, at+block+guard, n)]
         valid.append((i, at, at+block))
     return train, valid
@@ -131,11 +147,11 @@ class Excerpts(torch.utils.data.Dataset):
         lengths = [r['n_frames'] for r in pics.records]
         self.train,self.valid = split_frames(lengths, cfg)
         if not self.train: raise CorpusError("Nothing is left to train on", "at least one recording that is not held out", "set held_out=0")
-        starts = []
-        for i,a,b in self.train: # half an excerpt of silence may stand before and after a file
+        def of(i, a, b): # half an excerpt of silence may stand before and after a file
             lo, hi = (a-n//2 if a==0 else a), (b-n//2 if b==lengths[i] else b-n)
-            starts += [(i, s) for s in range(lo, max(hi, lo+1))]
-        self.starts = np.array(starts)
+            s = np.arange(lo, max(hi, lo+1))
+            return np.stack([np.full_like(s, i), s], 1)
+        self.starts = np.concatenate([of(*o) for o in self.train])
         self.stats = self._stats()
 
     def _stats(self):

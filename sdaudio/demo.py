@@ -14,7 +14,7 @@ import numpy as np
 
 from .config import FileError, InputError
 from .corpus import Corpus
-from .sound import Plot, Sound, _file_bytes
+from .sound import Sound, _file_bytes
 from .store import home, write_bytes
 
 # %% ../nbs/16_demo.ipynb #c8d0c1d3

@@ -6,7 +6,7 @@
 __all__ = ['pick_device', 'threads', 'pick_threads', 'generator', 'doctor']
 
 # %% ../nbs/02_device.ipynb #fcc2a044
-import json, os, platform, shutil, sys, time, warnings
+import json, os, platform, shutil, time, warnings
 from contextlib import contextmanager
 from functools import cache
 from hashlib import blake2b

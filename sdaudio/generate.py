@@ -8,6 +8,7 @@ __all__ = ['phase_choices', 'Recipe', 'find_events', 'write_score', 'collage', '
 # %% ../nbs/61_generate.ipynb #40eba730
 import hashlib
 import json
+import operator
 from math import pi
 from dataclasses import dataclass, field
 
@@ -40,11 +41,21 @@ class Recipe(Config):
     version: str = __version__ # Of sdaudio
 
     def __post_init__(self):
-        if not 0 < self.duration <= 3600: raise InputError(f"duration={self.duration}", "seconds, above 0 and up to 3600")
+        self._settle()
+        if not 0 < self.duration <= 600: raise InputError(f"duration={self.duration}", "seconds, above 0 and up to 600", "several takes")
         for k in ('density','variation'):
             if not 0 <= getattr(self, k) <= 1: raise InputError(f"{k}={getattr(self, k)}", "a number from 0 to 1", "try 0.5")
         if self.phase not in phase_choices: raise InputError(f"phase={self.phase!r}", f"one of: {', '.join(phase_choices)}; nothing is iterated")
-        if not isinstance(self.seed, int) or isinstance(self.seed, bool): raise InputError(f"seed={self.seed!r}", "a whole number")
+
+    def _settle(self):
+        "Plain numbers, however they were written: 3 and 3.0, or a control at zero and none, are the same recipe"
+        try: seed = operator.index(self.seed)
+        except TypeError: raise InputError(f"seed={self.seed!r}", "a whole number") from None
+        try:
+            floats = {k: float(getattr(self, k)) for k in ('duration','density','variation')}
+            controls = {k: float(v) for k,v in sorted(self.controls.items()) if float(v)}
+        except (TypeError, ValueError, AttributeError) as e: raise InputError(f"a recipe with {e}", "numbers") from None
+        for k,v in dict(seed=seed, controls=controls, **floats).items(): object.__setattr__(self, k, v)
 
     @property
     def id(self)->str: # Ten hexadecimal digits
@@ -79,7 +90,7 @@ def write_score(
     n_frames:int, # Frames of the take
     density:float, # 0 to 1
     seed:int # Another seed, another score
-)->list: # Of `(start, stop, row, other)`: frames of the take, and the rows that two sounds start from
+)->list: # Of `(start, first, other)`: a frame of the take, and twice the row a sound starts from and how many frames it rings
     "Which sounds begin when"
     g = generator(seed, 'score')
     rand = lambda: torch.rand((), generator=g).item()
@@ -94,9 +105,8 @@ def write_score(
             a,b = events[int(rand()*len(events))].tolist()
             if b-a > 3*gap+64: a += int(rand()*(b-a-2*gap)) # enter a long sound anywhere
             pair.append((a, b))
-        (a,b),(other,_) = pair
         step = gap*(.6+.8*rand())
-        score.append((round(t), round(min(t+b-a, t+2.2*step)), a, other))
+        score.append((round(t), *((a, max(3, round(min(b-a, 2.2*step)))) for a,b in pair)))
         t += step
     return score
 
@@ -105,16 +115,20 @@ def collage(
     memory:Memory,
     score:list, # As `write_score` gives it
     n_frames:int, # Frames of the take
-    column:int, # 2 for the first sound of each event, 3 for the other
+    column:int, # 1 for the first sound of each event, 2 for the other
     seed:int # Of the random phase where nothing sounds
 )->tuple: # `M` and `phase`, each `(n_mels, n_frames)`
     "The score played with remembered pictures: powers add up, the louder one lends its phase"
     floor,power = memory.stats.floor, torch.zeros(n_frames, memory.mags.shape[1])
     phase,best = torch.rand(power.shape, generator=generator(seed, 'silence', column))*(2*pi), torch.zeros_like(power)
-    for start,stop,*rows in score:
-        stop,row = min(stop+_RELEASE, n_frames), rows[column-2]
-        at = (row+torch.arange(stop-start)).clamp(max=len(memory)-1)
-        fade = ((stop-start-torch.arange(stop-start))/_RELEASE).clamp(max=1.)[:,None]
+    ends = memory.bounds[:,1].contiguous()
+    for event in score:
+        start,(row,rings) = event[0],event[column]
+        end = ends[torch.searchsorted(ends, row, right=True)].item() # where the recording ends
+        length = min(rings+_RELEASE, end-row)
+        stop = min(start+length, n_frames)
+        at = row+torch.arange(stop-start)
+        fade = ((length-torch.arange(stop-start))/_RELEASE).clamp(max=1.)[:,None]
         p = (expand(memory.magnitudes(at), floor)*fade).square()
         louder = p>best[start:stop]
         power[start:stop] += p
@@ -134,12 +148,12 @@ def render(
     spec,stats,vae,memory = model.spec,model.stats,model.vae,model.memory
     n = max(1, round(recipe.duration*spec.sr))
     T = spec.n_frames(n)
-    with threads(1): # sums in the same order on every machine
+    with threads(1): # sums in the same order, however many threads there are
         score = write_score(memory, model.events, T, recipe.density, recipe.seed)
-        M,phase = collage(memory, score, T, 2, recipe.seed)
+        M,phase = collage(memory, score, T, 1, recipe.seed)
         z,heard = _path(model, M, phase), _heard(M, stats, vae.hop)
         if recipe.variation:
-            other,angle = collage(memory, score, T, 3, recipe.seed)
+            other,angle = collage(memory, score, T, 2, recipe.seed)
             share = _shares(score, vae.hop, len(z), recipe)
             z = z + share*(_path(model, other, angle)-z)
             weight = share.repeat_interleave(vae.hop, 0)[:T,0]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .config import InputError
-from .phase import anchored_phase, phase_method
+from .phase import anchored_phase, bin_turn, phase_method
 from .spectrogram import SpecConfig, band_centres, filterbank, mask_floor
 
 # %% ../nbs/41_istft.ipynb #940c0902
@@ -45,11 +45,8 @@ def across_band(
     M:Tensor, # Magnitude `(..., n_mels, n_frames)`
     cfg:SpecConfig
 )->Tensor: # Radians per bin, as `M`
-    "How the phase turns from one bin to the next: it follows from whether the sound is rising or dying away"
-    log = M.clamp(min=1e-7).log()
-    dt = torch.zeros_like(M)
-    dt[...,1:-1] = (log[...,2:]-log[...,:-2])/2
-    return (dt*(-.5*.25645*cfg.n_fft/cfg.hop_length)).clamp(-1, 1)
+    "Half of the turn that the magnitudes suggest, one radian at most"
+    return (.5*bin_turn(M, cfg, M.amax()*1e-6)).clamp(-1, 1)
 
 @lru_cache(16)
 def _neighbours(cfg, device):
@@ -102,7 +99,7 @@ def fill_masked(
 )->Tensor: # Radians
     "Random phase where the picture holds none"
     g = torch.Generator().manual_seed(seed % 2**63)
-    noise = torch.rand(phase.shape[-2:], generator=g, dtype=torch.float64).to(phase.device)*2*pi
+    noise = torch.rand(phase.shape[-2:], generator=g, dtype=torch.float64).to(phase.dtype).to(phase.device)*2*pi
     return torch.where(masked, noise, phase)
 
 # %% ../nbs/41_istft.ipynb #63c4aff8

@@ -8,7 +8,6 @@ __all__ = ['units', 'describe_pictures', 'Control', 'Controls', 'LatentMap']
 # %% ../nbs/60_latent.ipynb #b6ed5c62
 import warnings
 from dataclasses import dataclass, field
-from math import log2
 
 import torch
 from torch import Tensor
@@ -47,7 +46,7 @@ class Control(Config):
         "The measured effect in words"
         words = dict(brightness_oct=('brighter','darker'), level_db=('louder','softer'), late_ms=('later','earlier'))
         least = dict(brightness_oct=.08, level_db=.8, late_ms=15)
-        said = [f"{words[k][v<0]} ({v:+.2g} {units[k]})" for k,v in self.effect.items() if abs(v)>=least[k]]
+        said = [f"{words[k][v<0]} ({v:+.{1 if abs(v)<10 else 0}f} {units[k]})" for k,v in self.effect.items() if abs(v)>=least[k]]
         return ', '.join(said) or 'a change of colour'
 
 class Controls(list):

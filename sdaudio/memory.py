@@ -30,7 +30,7 @@ class Memory:
     @classmethod
     def of(cls,
         data:Excerpts,
-        most:int=60_000 # Frames kept at most; more are thinned out in stretches
+        most:int=60_000 # Frames of sound kept at most, eleven minutes; more are thinned out in stretches
     )->'Memory':
         "Remember the training part of a dataset"
         pics,n = data.pics,data.cfg.n_frames

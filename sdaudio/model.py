@@ -8,7 +8,9 @@ __all__ = ['Settings', 'Model', 'start_model', 'train', 'finish_model', 'measure
 
 # %% ../nbs/70_model.ipynb #d0e5b7b5
 import hashlib
+import json
 import os
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -16,6 +18,7 @@ from html import escape
 from pathlib import Path
 
 import torch
+from fastcore.basics import patch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -32,7 +35,7 @@ from .loss import LossConfig, VAELoss, active_dims, mr_distance
 from .memory import Memory
 from .phase import phase_method
 from .spectrogram import PictureStats, SpecConfig, denormalise
-from .store import home, load_tensors, read_json, read_meta, safe_name, save_tensors, write_json
+from .store import home, load_tensors, read_meta, safe_name, save_tensors, write_json
 from .take import Take
 from .trainer import TrainConfig, Trainer
 from .vae import VAE, VAEConfig
@@ -77,7 +80,7 @@ class Model:
 
     def _hash(self):
         "A name that two models share only if they sound the same"
-        h = hashlib.blake2b(f'{self.settings.to_dict()}{self.stats}{self.phase}'.encode(), digest_size=6)
+        h = hashlib.blake2b(json.dumps([self.spec.to_dict(), self.stats.to_dict(), self.phase]).encode(), digest_size=6)
         for _,v in sorted(self._tensors().items()): h.update(v.detach().cpu().contiguous().numpy().tobytes())
         return h.hexdigest()
 
@@ -91,7 +94,8 @@ class Model:
         "Render a recipe"
         if recipe.model not in ('', self.id):
             raise InputError(f"a recipe for model {recipe.model}", f"one for {self.name} ({self.id})", "load that model, or use recipe.replace(model='')")
-        recipe = recipe.replace(model=self.id)
+        if recipe.version!=__version__: warnings.warn(f"a recipe of sdaudio {recipe.version}; this is {__version__}, which may sound different", stacklevel=2)
+        recipe = recipe.replace(model=self.id, version=__version__)
         sound = render(self, recipe)
         return Take(sound.y, sound.sr, recipe, self.name)
 
@@ -127,7 +131,7 @@ def start_model(
     progress:bool=True # Show what is being done
 )->tuple: # `(model, data)`: a playable model, and the excerpts to train it on
     "Principal components, remembered pictures, controls: an instrument before any training"
-    with _files(progress, len(corpus.files)) as tick: pics = Pictures(corpus, settings.spec, progress=tick)
+    with _Files(progress, len(corpus.files)) as tick: pics = Pictures(corpus, settings.spec, progress=tick)
     data = Excerpts(pics, settings.data)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.train.seed)
@@ -136,7 +140,9 @@ def start_model(
     memory = Memory.of(data)
     events = find_events(memory)
     if not len(events): raise CorpusError(f"No sound event in {corpus.name}", "recordings in which something can be heard")
-    about = dict(corpus=dict(name=corpus.name, id=corpus.id, files=len(corpus), seconds=round(corpus.duration, 1)),
+    kept = len(memory)/(sum(b-a for _,a,b in data.train))
+    if kept<.99: warnings.warn(f"the model remembers {kept:.0%} of the training sound, and plays from that part", stacklevel=2)
+    about = dict(corpus=dict(name=corpus.name, id=corpus.id, files=len(corpus), seconds=round(corpus.duration, 1), remembered=min(1, round(kept, 3))),
                  created=datetime.now(timezone.utc).isoformat(timespec='seconds'), version=__version__)
     return Model(settings, data.stats, vae, memory, _map(vae, data), events, name=name or corpus.name, about=about), data
 
@@ -149,12 +155,12 @@ def _map(vae, data):
     with torch.no_grad(): z = torch.cat([vae.encode(o)[0] for o in _points(vae, data.spread(200)).split(256)])
     return LatentMap.fit(z, vae, data.pics.cfg, data.stats)
 
-class _files:
+class _Files:
     "A line that counts files while they are read"
     def __init__(self, show, total): self.show,self.total = show,total
     def __enter__(self):
         if not self.show: return None
-        self.bar = Progress(TextColumn('reading '), BarColumn(24), MofNCompleteColumn(), TextColumn('{task.description}'), console=Console(stderr=True))
+        self.bar = Progress(TextColumn('reading '), BarColumn(24), MofNCompleteColumn(), TextColumn('{task.description}', markup=False), console=Console(stderr=True))
         task = self.bar.add_task('', total=self.total); self.bar.start()
         return lambda done, total, name: self.bar.update(task, completed=done, description=name)
     def __exit__(self, *_):
@@ -172,25 +178,27 @@ def train(
     callbacks:list=() # More listeners, see `sdaudio.trainer.Callback`
 )->Model:
     "Turn recordings into an instrument; stop any time, run again to go on"
-    corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
+    if not isinstance(corpus, Corpus):
+        corpus = Corpus(corpus)
+        refused = [o.name for o in corpus.problems if o.severity=='refused']
+        if refused: warnings.warn(f"{len(refused)} files are not used ({', '.join(refused[:5])}); Corpus(...).check() says why", stacklevel=2)
     settings = settings.replace(train=settings.train.replace(minutes=minutes))
     dev = pick_device(device)
     with threads(pick_threads()):
         model,data = start_model(corpus, settings, name, progress)
         loss = VAELoss(settings.loss, data.stats, lend_phase(settings.spec, data.stats.floor))
-        keep = Checkpoints(_run_folder(model, settings, resume)/'latest.safetensors')
+        keep = Checkpoints(_run_folder(model, settings)/'latest.safetensors')
+        if not resume: keep.path.unlink(missing_ok=True)
         listeners = [keep, *([ShowProgress()] if progress else []), *callbacks]
         trainer = Trainer(model.vae, data, loss, settings.train, dev, listeners).fit()
         return finish_model(model, data, trainer)
 
-def _run_folder(model, settings, resume):
-    "Where a training of this name keeps its checkpoints; another corpus or other settings start afresh"
-    folder = home('runs', safe_name(model.name)); folder.mkdir(parents=True, exist_ok=True)
-    about = dict(corpus=model.about['corpus']['id'], settings=settings.replace(train=settings.train.replace(minutes=1)).to_dict(), version=__version__)
-    same = (folder/'run.json').exists() and read_json(folder/'run.json')==about
-    if not (resume and same): (folder/'latest.safetensors').unlink(missing_ok=True)
-    write_json(folder/'run.json', about)
-    return folder
+def _run_folder(model, settings):
+    "Where a training keeps its checkpoints: one folder for each name, corpus and settings"
+    about = dict(corpus=model.about['corpus'], settings=settings.replace(train=settings.train.replace(minutes=1)).to_dict())
+    key = hashlib.blake2b(json.dumps([about['corpus']['id'], about['settings']], sort_keys=True).encode(), digest_size=4).hexdigest()
+    write_json(folder := home('runs', f'{safe_name(model.name)}-{key}', 'run.json'), about)
+    return folder.parent
 
 def finish_model(
     model:Model, # As `start_model` gave it, its `vae` trained since
@@ -201,12 +209,14 @@ def finish_model(
     vae,device = model.vae.cpu().eval(),trainer.device
     judge = trainer.judge.cpu()[:12]
     phase_mr = measure_phase(model, judge)
+    if trainer.judged_on!='held-out excerpts': phase = 'memory' # what was trained on is remembered, which would prove nothing
+    else: phase = min(phase_mr, key=phase_mr.get)
     with torch.no_grad(): mu = vae.encode_path(judge)[0].flatten(0, 1)
     mr = [o['mr'] for o in trainer.looks]
     training = dict(steps=trainer.step, seconds=round(trainer.elapsed, 1), ended=trainer.ended, device=str(device), judged_on=trainer.judged_on,
                     mr_start=round(mr[0], 4), mr=round(min(mr), 4), looks=trainer.looks, phase_mr=phase_mr, active_dims=active_dims(mu))
     return Model(model.settings, model.stats, vae, model.memory, _map(vae, data), model.events,
-                 min(phase_mr, key=phase_mr.get), model.name, model.about|dict(training=training))
+                 phase, model.name, model.about|dict(training=training))
 
 @torch.no_grad()
 def measure_phase(
@@ -224,8 +234,6 @@ def measure_phase(
     return dict(memory=mr(recalled, 'sum'), sum=mr(out, 'sum'), heap=mr(out, 'heap'))
 
 # %% ../nbs/70_model.ipynb #8154b333
-from fastcore.basics import patch
-
 @patch
 def save(self:Model,
     name:str|Path='', # A name in the library, or a path; empty: the model's own name
@@ -234,7 +242,7 @@ def save(self:Model,
     "Keep everything in one file: tensors and a record, nothing that can run"
     path = model_path(name or self.name)
     if path.exists() and not overwrite:
-        try: other = Model.load(path).id
+        try: other = read_meta(path).get('id')
         except FileError: other = ''
         if other!=self.id: raise InputError(f"{path} holds another model", "a free name", "another name, or overwrite=True")
     self.name = path.name.removesuffix(_SUFFIX)
@@ -268,7 +276,7 @@ def model_path(
     "Where a model of that name is kept"
     s = str(name)
     if isinstance(name, Path) or s.endswith(_SUFFIX) or '/' in s or os.sep in s:
-        return Path(s) if s.endswith(_SUFFIX) else Path(s+_SUFFIX)
+        return Path(s if s.endswith(_SUFFIX) else s+_SUFFIX).expanduser()
     return home('models', safe_name(s)+_SUFFIX)
 
 def list_models()->list: # Paths, by name

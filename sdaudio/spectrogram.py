@@ -10,7 +10,7 @@ __all__ = ['SpecConfig', 'band_centres', 'filterbank', 'band_steps', 'wrap', 'ce
 # %% ../nbs/13_spectrogram.ipynb #b8bfc2cd
 from dataclasses import dataclass
 from functools import lru_cache
-from math import log, pi
+from math import pi
 
 import librosa
 import numpy as np
@@ -39,7 +39,7 @@ class SpecConfig(Config):
             raise InputError(f"n_mels={self.n_mels}", f"8 to {self.n_fft//2+1}, the number of bins of an STFT of {self.n_fft}", "try 256")
         if self.n_fft % 2 or not 0 < self.hop_length <= self.n_fft//2:
             raise InputError(f"n_fft={self.n_fft}, hop_length={self.hop_length}", "an even n_fft and a hop of at most half of it", "try 2048 and 512")
-        if self.mask_db >= 0: raise InputError(f"mask_db={self.mask_db}", "a level below zero", "try -80")
+        if not -100 <= self.mask_db < 0: raise InputError(f"mask_db={self.mask_db}", "a level from -100 to below zero", "try -80")
 
     @property
     def fps(self)->float: # Hz

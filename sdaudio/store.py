@@ -153,7 +153,7 @@ def load_tensors(
     path # A file that `save_tensors` made
 )->tuple: # `(tensors, meta)`: torch tensors by name, and the record
     "Read tensors and their record back; never runs anything from the file"
-    with _open_tensors(path, 'pt') as f: return {k: f.get_tensor(k) for k in f.keys()}, _our_meta(f, path)
+    with _open_tensors(path, 'pt') as f: return {k: f.get_tensor(k).clone() for k in f.keys()}, _our_meta(f, path)
 
 def read_meta(
     path # A file that `save_tensors` made

@@ -9,6 +9,7 @@ __all__ = ['VAEConfig', 'fit_pca', 'Block', 'VAE', 'windows', 'overlap']
 from dataclasses import dataclass
 
 import torch
+from fastcore.basics import patch
 from torch import Tensor, nn
 
 from .config import Config, InputError
@@ -138,8 +139,6 @@ def overlap(
     return total[:, n-hop:n-hop+n_frames].view(*w.shape[:-2], n_frames)
 
 # %% ../nbs/20_vae.ipynb #c400de6a
-from fastcore.basics import patch
-
 @patch(as_prop=True)
 def hop(self:VAE)->int: # Frames
     "From one point of a path to the next"

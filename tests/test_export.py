@@ -1,7 +1,6 @@
 "Every format, depth and rate, read back by programs that are not ours."
 import errno, json, shutil, subprocess, sys, time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import mutagen
 import numpy as np
