@@ -65,11 +65,4 @@ def export(self:Take,
     "Write a file with tags and recipe, as `sdaudio.export.export` does"
     return _export(self, path, **kwargs)
 
-@patch
-@delegates(ExportConfig)
-def save(self:Take,
-    path:str|Path, # Where; the suffix decides the format
-    **kwargs
-)->Path: # The file, whose name may have grown a number
-    "The same as `export`: a take is never written without its recipe"
-    return self.export(path, **kwargs)
+Take.save = Take.export # a take is never written without its recipe
