@@ -70,8 +70,9 @@ def find_events(
     events = []
     for a,b,*_ in memory.bounds.tolist():
         c = memory.magnitudes(torch.arange(a, b))
-        rise = torch.cat([c[:1], c, c[-1:]]); rise = (rise[2:]-rise[:-2]).clamp(min=0).mean(1)
-        heard = np.flatnonzero((c.mean(1) > .05*c.mean(1).max().clamp(min=.1)).numpy())
+        rise = torch.cat([c[:1], c, c[-1:]]); rise = _louder((rise[2:]-rise[:-2]).clamp(min=0).T, memory.spec)
+        level = _louder(c.T, memory.spec)
+        heard = np.flatnonzero((level > .05*level.max().clamp(min=.1)).numpy())
         if not len(heard): continue
         on = [heard[0]]
         for t in range(heard[0]+8, heard[-1]):
@@ -80,6 +81,10 @@ def find_events(
         ends = [*on[1:], heard[-1]+1]
         events += [(a+max(0, s-1), a+e) for s,e in zip(on, ends) if e-s>=3]
     return torch.tensor(events).reshape(-1, 2)
+
+def _louder(c, spec):
+    "Mean over the bands of each frame, in the middle or in the side, wherever there is more, `(n_frames,)`"
+    return c.unflatten(0, (spec.channels, -1)).mean(1).amax(0)
 
 _RISE = .35 # mean rise of the compressed magnitude over two frames that counts as an onset: about 40 % in every band
 
@@ -130,11 +135,16 @@ def collage(
         at = row+torch.arange(stop-start)
         fade = ((length-torch.arange(stop-start))/_RELEASE).clamp(max=1.)[:,None]
         p = (expand(memory.magnitudes(at), floor)*fade).square()
-        louder = p>best[start:stop]
+        both = _joint(p.T, memory.spec).T
+        louder = both>best[start:stop]
         power[start:stop] += p
-        best[start:stop] = torch.where(louder, p, best[start:stop])
+        best[start:stop] = torch.where(louder, both, best[start:stop])
         phase[start:stop] = torch.where(louder, memory.angles(at), phase[start:stop])
     return power.sqrt().T, phase.T
+
+def _joint(v, spec):
+    "The sum over middle and side, given to each: one sound decides the phase of both, or its place would blur; `(bands, n_frames)`"
+    return v if spec.channels==1 else v.unflatten(0, (spec.channels, -1)).sum(0).repeat(spec.channels, 1)
 
 _RELEASE = 12 # frames over which a sound that is cut off fades
 
@@ -143,7 +153,7 @@ _RELEASE = 12 # frames over which a sound that is cut off fades
 def render(
     model, # Anything with `spec, stats, vae, memory, events, latent, phase`
     recipe:Recipe
-)->Sound: # Mono, exactly `round(duration*sr)` samples, peak at most -0.4 dBFS
+)->Sound: # As many channels as the model, exactly `round(duration*sr)` samples, peak at most -0.4 dBFS
     "Sound from a recipe: one path through the latent space, one integration of phase, one ISTFT"
     spec,stats,vae,memory = model.spec,model.stats,model.vae,model.memory
     n = max(1, round(recipe.duration*spec.sr))
@@ -151,21 +161,22 @@ def render(
     with threads(1): # sums in the same order, however many threads there are
         score = write_score(memory, model.events, T, recipe.density, recipe.seed)
         M,phase = collage(memory, score, T, 1, recipe.seed)
-        z,heard = _path(model, M, phase), _heard(M, stats, vae.hop)
+        z,heard = _path(model, M, phase), _heard(M, model)
         if recipe.variation:
             other,angle = collage(memory, score, T, 2, recipe.seed)
             share = _shares(score, vae.hop, len(z), recipe)
             z = z + share*(_path(model, other, angle)-z)
             weight = share.repeat_interleave(vae.hop, 0)[:T,0]
-            phase = torch.where(weight*compress(other, stats.floor) > (1-weight)*compress(M, stats.floor), angle, phase)
-            heard = torch.maximum(heard, _heard(other, stats, vae.hop))
+            here,there = (_joint(compress(o, stats.floor), spec) for o in (M, other))
+            phase = torch.where(weight*there > (1-weight)*here, angle, phase)
+            heard = torch.maximum(heard, _heard(other, model))
         x = denormalise(vae.decode_path((z + heard*model.latent.offset(recipe.controls))[None], T)[0], stats)
         method = model.phase if recipe.phase=='auto' else recipe.phase
         if method=='memory': x = to_picture(x[0], phase, phase_steps(phase, spec), stats.floor)
         y = from_bands(x[0], fill_masked(phase_method('sum' if method=='memory' else method)(x, stats.floor, spec),
                                          x[0]<stats.floor, recipe.seed), spec, n).numpy()
     fade = min(n, int(.01*spec.sr))
-    y[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
+    y[...,-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
     return Sound(y*min(1, .95/max(np.abs(y).max(), 1e-9)), spec.sr)
 
 def _path(model, M, phase):
@@ -173,9 +184,9 @@ def _path(model, M, phase):
     x = to_picture(M, phase, phase_steps(phase, model.spec), model.stats.floor)
     return model.vae.encode_path(normalise(x, model.stats)[None])[0][0]
 
-def _heard(M, stats, hop):
+def _heard(M, model):
     "0 where a point of the path is silent, 1 where it is not, `(points, 1)`: controls must not wake the silence"
-    c = compress(M, stats.floor).mean(0)
+    c,hop = _louder(compress(M, model.stats.floor), model.spec),model.vae.hop
     pad = torch.nn.functional.pad(c, (hop, 2*hop-1-(len(c)-1)%hop)).unfold(0, 2*hop, hop)
     return (pad.amax(1, keepdim=True)/.15).clamp(max=1.)
 

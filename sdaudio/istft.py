@@ -14,17 +14,20 @@ from torch import Tensor
 
 from .config import InputError
 from .phase import anchored_phase, bin_turn, phase_method
-from .spectrogram import SpecConfig, band_centres, filterbank, mask_floor
+from .spectrogram import SpecConfig, band_centres, filterbank, left_right, mask_floor
 
 # %% ../nbs/41_istft.ipynb #940c0902
 def from_bands(
-    M:Tensor, # Magnitude `(..., n_mels, n_frames)`
+    M:Tensor, # Magnitude `(..., bands, n_frames)`
     phase:Tensor, # Radians, as `M`
     cfg:SpecConfig,
     length:int|None=None, # Samples wanted; None: what the frames cover
     turn:Tensor|None=None # Radians per bin across each band, as `M`; None: read off `M`
-)->Tensor: # `y`: `(..., n)`
+)->Tensor: # `y`: `(..., n)`; `(..., 2, n)`, left and right, where `cfg.channels` is 2
     "Spread each band over its bins and turn the whole into sound with one ISTFT"
+    if cfg.channels==2:
+        parts = [None if o is None else o.unflatten(-2, (2, -1)) for o in (M, phase, turn)]
+        return left_right(from_bands(*parts[:2], cfg.replace(channels=1), length, parts[2]))
     power = filterbank(cfg).to(M.device).T @ M.square()
     turn = across_band(M.detach(), cfg) if turn is None else turn
     return inverse_stft(bin_phasors(M.detach(), phase, turn, cfg) * (power+1e-20).sqrt(), cfg, length)
@@ -39,7 +42,7 @@ def bin_phasors(
     phase,total = phase.to(M.dtype),0
     for band,weight,away in _neighbours(cfg, M.device):
         total = total + torch.polar(M[...,band,:]*weight, phase[...,band,:]+turn[...,band,:]*away)
-    return torch.polar(torch.ones_like(total.real), total.angle())
+    return total.sgn()
 
 def across_band(
     M:Tensor, # Magnitude `(..., n_mels, n_frames)`
@@ -81,13 +84,13 @@ class InverseMelIF:
     ): self.cfg,self.ref,self.phase = cfg,ref,phase_method(phase)
 
     def __call__(self,
-        x:Tensor, # `(..., 2, n_mels, n_frames)`
+        x:Tensor, # `(..., 2, bands, n_frames)`
         length:int|None=None, # Samples wanted; None: what the frames cover
         seed:int=0 # Of the random phase in masked cells
-    )->Tensor: # `(..., n)`
+    )->Tensor: # `(..., n)`, or `(..., 2, n)`
         "The sound of a picture"
-        if x.ndim<3 or x.shape[-3]!=2 or x.shape[-2]!=self.cfg.n_mels:
-            raise InputError(f"a picture of shape {tuple(x.shape)}", f"(..., 2, {self.cfg.n_mels}, n_frames)")
+        if x.ndim<3 or x.shape[-3]!=2 or x.shape[-2]!=self.cfg.bands:
+            raise InputError(f"a picture of shape {tuple(x.shape)}", f"(..., 2, {self.cfg.bands}, n_frames)")
         M = x[...,0,:,:]
         floor = mask_floor(M, self.cfg, self.ref)
         return from_bands(M, fill_masked(self.phase(x, floor, self.cfg), M<floor, seed), self.cfg, length)

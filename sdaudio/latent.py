@@ -20,11 +20,11 @@ from .vae import VAE
 units = dict(brightness_oct='oct', level_db='dB', late_ms='ms') # Unit of each effect, by its name
 
 def describe_pictures(
-    M:Tensor, # Magnitude `(n, n_mels, n_frames)`
+    M:Tensor, # Magnitude `(n, bands, n_frames)`
     cfg:SpecConfig
 )->dict: # Each `(n,)`: `brightness_oct` (log2 of the centroid in Hz), `level_db`, `late_ms` (when the energy arrives)
     "Three things that are heard, read off the magnitudes"
-    power = M.square()+1e-20
+    power = M.unflatten(1, (cfg.channels, -1)).square().sum(1)+1e-20
     f = torch.tensor(band_centres(cfg)*cfg.sr/cfg.n_fft, dtype=torch.float32).clamp(min=20.)
     total = power.sum((1,2))
     t = torch.arange(M.shape[-1])*1000/cfg.fps

@@ -51,7 +51,14 @@ class Settings(Config):
     train: TrainConfig = TrainConfig() # The training
 
     def __post_init__(self):
-        if self.net.n_mels!=self.spec.n_mels: raise InputError(f"a network for {self.net.n_mels} bands", f"{self.spec.n_mels}, as the picture has")
+        if self.net.bands!=self.spec.bands: raise InputError(f"a network for pictures of {self.net.bands} rows", f"{self.spec.bands}, as the pictures have", "try settings.with_channels(2) for stereo")
+
+    def with_channels(self,
+        channels:int # 1 mono, 2 stereo
+    )->'Settings':
+        "The same settings for a mono or a stereo instrument"
+        spec = self.spec.replace(channels=channels)
+        return self.replace(spec=spec, net=self.net.replace(bands=spec.bands))
 
 # %% ../nbs/70_model.ipynb #0b267e03
 _SUFFIX,_FORMAT = '.sdaudio',1

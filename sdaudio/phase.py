@@ -50,8 +50,8 @@ def heap_phase(
     cfg:SpecConfig
 )->Tensor: # Radians, float64 `(..., n_mels, n_frames)`; zero where masked
     "Walk from loud cells to quiet ones; time steps from the picture, frequency steps from the magnitude"
-    flat = x.detach().cpu().double().reshape(-1, *x.shape[-3:]).numpy()
-    expected, gaps = band_steps(cfg).numpy()[:,0], np.diff(band_centres(cfg))
+    flat = x.detach().cpu().double().unflatten(-2, (cfg.channels, cfg.n_mels)).movedim(-3, -4).reshape(-1, 2, cfg.n_mels, x.shape[-1]).numpy()
+    expected, gaps = band_steps(cfg).numpy()[:cfg.n_mels,0], np.diff(band_centres(cfg))
     turns = bin_turn(torch.from_numpy(flat[:,0]), cfg, floor*.1).numpy()
     out = np.stack([_heap_walk(M, ifreq*pi, expected, turn, gaps, floor) for (M,ifreq),turn in zip(flat, turns)])
     return torch.from_numpy(out).reshape(x.shape[:-3]+x.shape[-2:]).to(x.device, torch.float32 if x.device.type=='mps' else None)

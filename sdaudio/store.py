@@ -8,6 +8,7 @@ __all__ = ['home', 'write_bytes', 'write_json', 'read_json', 'save_tensors', 'lo
 
 # %% ../nbs/03_store.ipynb #2378a440
 import errno, json, os, time, unicodedata
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -46,7 +47,7 @@ def _in_words(path):
 # %% ../nbs/03_store.ipynb #eb3b2a24
 def write_bytes(
     path, # Where to; its folder is made
-    data # bytes or anything like it
+    data # bytes or anything like it, or an iterator of such, for what is too large to be held at once
 )->Path: # The same path
     "Write a file so that it is either all there or as it was"
     path = Path(path)
@@ -58,7 +59,7 @@ def write_bytes(
         _sweep(real.parent)
         try:
             with open(tmp, 'xb') as f:
-                f.write(data)
+                for b in data if isinstance(data, Iterator) else (data,): f.write(b)
                 f.flush()
                 os.fsync(f.fileno())
             os.replace(tmp, real)

@@ -18,7 +18,7 @@ from .config import Config, InputError
 @dataclass(frozen=True)
 class VAEConfig(Config):
     "The shape of the network"
-    n_mels: int = 256 # Bands in a picture
+    bands: int = 256 # Rows of a picture
     n_frames: int = 8 # Frames that one point of the latent space describes
     latent_dim: int = 128 # Numbers that describe them
     width: int = 512 # Channels of the residual networks
@@ -68,13 +68,13 @@ class VAE(nn.Module):
         cfg:VAEConfig=VAEConfig()
     ):
         super().__init__()
-        self.cfg,n = cfg,cfg.n_mels*cfg.n_frames
+        self.cfg,n = cfg,cfg.bands*cfg.n_frames
         for name,shape in dict(mean=(n,), comps=(cfg.latent_dim, n), scale=(cfg.latent_dim,)).items():
             self.register_buffer(name, torch.zeros(shape))
         self.enc,self.dec = _net(2*n, 2*cfg.latent_dim, cfg),_net(cfg.latent_dim, 2*n, cfg)
 
     def start(self,
-        x:Tensor # Normalised pictures `(n, 2, n_mels, n_frames)` to start from
+        x:Tensor # Normalised pictures `(n, 2, bands, n_frames)` to start from
     )->'VAE':
         "Become the principal components of the magnitudes of `x`"
         for name,v in zip(('mean','comps','scale'), fit_pca(x[:,0].flatten(1), self.cfg.latent_dim)): getattr(self, name).copy_(v)
@@ -84,7 +84,7 @@ class VAE(nn.Module):
     def live(self): return self.scale>0 # Dimensions that the data fills
 
     def encode(self,
-        x:Tensor # Normalised pictures `(batch, 2, n_mels, n_frames)`
+        x:Tensor # Normalised pictures `(batch, 2, bands, n_frames)`
     )->tuple: # `mu`, `logvar`, each `(batch, latent_dim)`
         "Where a picture lies, and how exactly"
         linear = (x[:,0].flatten(1)-self.mean) @ self.comps.T / self.scale.clamp(min=1e-6)
@@ -101,11 +101,11 @@ class VAE(nn.Module):
 
     def decode(self,
         z:Tensor # `(batch, latent_dim)`
-    )->Tensor: # Normalised pictures `(batch, 2, n_mels, n_frames)`
+    )->Tensor: # Normalised pictures `(batch, 2, bands, n_frames)`
         "The picture at a place"
         c = self.cfg
-        linear = (self.mean + (z*self.scale) @ self.comps).view(-1, c.n_mels, c.n_frames)
-        mag,ifreq = self.dec(z).view(-1, 2, c.n_mels, c.n_frames).unbind(1)
+        linear = (self.mean + (z*self.scale) @ self.comps).view(-1, c.bands, c.n_frames)
+        mag,ifreq = self.dec(z).view(-1, 2, c.bands, c.n_frames).unbind(1)
         return torch.stack([linear+_GENTLE*mag, ifreq], 1)
 
     def forward(self, x, generator=None): # Decoded pictures, `mu`, `logvar`
@@ -133,10 +133,10 @@ def overlap(
     "Windows back to one stretch, each fading into the next"
     n,k = w.shape[-1],w.shape[-2]
     fade = torch.hann_window(n+2, periodic=False, device=w.device, dtype=w.dtype)[1:-1]
-    def add(v): # `(batch, n, windows)` to `(batch, total)`
-        return nn.functional.fold(v, (1, (k-1)*hop+n), (1, n), stride=(1, hop)).flatten(1)
-    total = add((w*fade).flatten(0, -3).transpose(1,2))/add(fade[None,:,None].expand(1, n, k))
-    return total[:, n-hop:n-hop+n_frames].view(*w.shape[:-2], n_frames)
+    def add(v): # `(..., windows, n)` to `(..., total)`: the first parts of all windows, plus the second parts one hop later, ...
+        return sum(nn.functional.pad(o.flatten(-2), (j*hop, n-hop-j*hop)) for j,o in enumerate(v.split(hop, -1)))
+    total = add(w*fade)/add(fade.expand(k, n))
+    return total[..., n-hop:n-hop+n_frames]
 
 # %% ../nbs/20_vae.ipynb #c400de6a
 @patch(as_prop=True)
@@ -146,17 +146,17 @@ def hop(self:VAE)->int: # Frames
 
 @patch
 def encode_path(self:VAE,
-    x:Tensor # Normalised pictures `(batch, 2, n_mels, n_frames)` of any length
+    x:Tensor # Normalised pictures `(batch, 2, bands, n_frames)` of any length
 )->tuple: # `mu`, `logvar`, each `(batch, points, latent_dim)`
     "The path of a long picture through the latent space"
-    w = windows(x, self.cfg.n_frames, self.hop).permute(0,3,1,2,4) # (batch, points, 2, n_mels, n)
+    w = windows(x, self.cfg.n_frames, self.hop).permute(0,3,1,2,4) # (batch, points, 2, bands, n)
     return [o.unflatten(0, w.shape[:2]) for o in self.encode(w.flatten(0,1))]
 
 @patch
 def decode_path(self:VAE,
     z:Tensor, # `(batch, points, latent_dim)`
     n_frames:int # Wanted
-)->Tensor: # Normalised pictures `(batch, 2, n_mels, n_frames)`
+)->Tensor: # Normalised pictures `(batch, 2, bands, n_frames)`
     "One long picture along a path, each point fading into the next"
     w = self.decode(z.flatten(0,1)).unflatten(0, z.shape[:2]).permute(0,2,3,1,4)
     return overlap(w, self.hop, n_frames)
