@@ -163,7 +163,8 @@ def onset_strength(
 )->Tensor: # dB `(batch, n_frames)`
     "Mean rise of the level in 40 mel bands from frame to frame"
     L = _mel(sr, 2*(P.shape[1]-1))@P
-    dB = 10*(L+1e-6*L.amax((1,2), keepdim=True)+1e-10).log10() # 60 dB below the loudest there is nothing to rise
+    dB = 10*L.clamp(min=1e-10).log10()
+    dB = torch.maximum(dB, dB.amax((1,2), keepdim=True)-60) # below the loudest there is nothing to rise
     rise = torch.nn.functional.pad(dB, (1, 0), mode='replicate').diff(dim=-1).clamp(min=0).mean(1)
     return rise
 
