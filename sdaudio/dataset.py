@@ -89,7 +89,7 @@ class Pictures:
             if progress: progress(i+1, len(corpus), f.name)
         if self.made: write_manifest(self.folder, self.settings)
         self.ref = max(r['peak'] for r in self.records)
-        if self.ref<1e-9: raise CorpusError(f"Nothing can be heard in {corpus.name} once it is mixed to mono", "recordings with sound in them", "check for stereo files whose channels cancel")
+        if self.ref<1e-5: raise CorpusError(f"Nothing can be heard in {corpus.name} once it is mixed to mono", "recordings with sound in them", "check for stereo files whose channels cancel")
 
     def _kept(self, key):
         "What is known about a picture, if it is there and whole"
