@@ -9,6 +9,7 @@ __all__ = ['ShowProgress', 'clock', 'Record', 'LivePlot', 'JsonLines', 'Cancel',
 # %% ../nbs/52_callbacks.ipynb #23f1b25e
 import io
 import json
+import os
 import time
 import warnings
 from contextlib import suppress
@@ -163,6 +164,7 @@ class Checkpoints(Callback):
 
     def restore(self, trainer):
         self.last,there = time.monotonic(),self.paths()
+        for p in self.folder.glob('.*.sdaudio-tmp'): p.unlink(missing_ok=True) # half-written by a killed training
         for path in reversed(there):
             try: about = load_checkpoint(path, self._nets(trainer), trainer.opt, trainer.rng)
             except FileError as e: self._aside(path, e); continue
@@ -195,12 +197,13 @@ class Checkpoints(Callback):
         for p in [*self.folder.glob('best-*.safetensors'), *self.folder.glob('rung-*.safetensors')]:
             if int(p.stem[5:])>step: p.unlink(missing_ok=True)
 
+    def before_fit(self, trainer): self.complete = bool(trainer.arc['done']) # kept already
     def after_look(self, trainer): self.due = time.monotonic()-self.last>self.seconds/4
     def after_step(self, trainer):
         if self.due or time.monotonic()-self.last>self.seconds: self.write(trainer)
     def pause(self, trainer): self.write(trainer)
     def after_fit(self, trainer):
-        if trainer.arc['done'] and (self.due or f'{trainer.step:08d}' not in ''.join(p.stem for p in self.paths()[-1:])): self.write(trainer)
+        if trainer.arc['done'] and not self.complete: self.write(trainer)
 
     def write(self,
         trainer # A `Trainer`
@@ -219,8 +222,7 @@ class Checkpoints(Callback):
 
     def _tidy(self):
         "Keep the newest, and the best versions that they name"
-        *old,_ = [[], *self.paths()[:-self.keep], 0]
-        for p in old[1:]: p.unlink(missing_ok=True)
+        for p in self.paths()[:-self.keep]: p.unlink(missing_ok=True)
         named = set()
         for p in self.paths():
             with suppress(FileError): named.add((read_meta(p).get('kept') or {}).get('step'))
@@ -232,6 +234,14 @@ class Checkpoints(Callback):
     ):
         "Note that its model was handed over: from now on, training again means more training"
         write_json(self.folder/'taken.json', dict(step=trainer.step))
+
+    def threads(self)->int|None: # None: any number will do
+        "On how many threads an unfinished training was computed; SDAUDIO_THREADS overrules it"
+        if 'SDAUDIO_THREADS' in os.environ: return None
+        for p in reversed(self.paths()):
+            with suppress(FileError, KeyError):
+                about = read_meta(p)
+                return None if about['step']==self._taken() else about['threads']
 
     def _taken(self):
         with suppress(FileError, KeyError, TypeError): return read_json(self.folder/'taken.json')['step']

@@ -61,6 +61,7 @@ def say(
 def _perform(f, as_json, kwargs):
     "Run a command; only its own lines or records reach stdout"
     out,done = sys.stdout,[]
+    if kwargs.get('events'): as_json,kwargs = True,kwargs|dict(events=out) # these lines are data
     try:
         with redirect_stdout(sys.stderr), warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: say(f'note: {message}')
@@ -134,12 +135,12 @@ def _corpus(
 
 # %% ../nbs/88_cli.ipynb #123213c8
 def _goes_on(path, corpus, settings):
-    "Whether a kept model came from this corpus and these settings, whatever the time budget was"
+    "Whether a kept model came from this corpus and these settings, whatever the budget was"
     from sdaudio.store import read_meta
     meta = read_meta(path)
-    old = type(settings).from_dict(meta['settings'])
-    old = old.replace(train=old.train.replace(minutes=settings.train.minutes))
-    return old == settings and meta['about']['corpus']['id'] == corpus.id
+    plain = lambda s: s.replace(train=s.train.without_budget())
+    old = plain(type(settings).from_dict(meta['settings']))
+    return old in [plain(settings), plain(settings.with_channels(3-settings.spec.channels))] and meta['about']['corpus']['id'] == corpus.id
 
 def _mr(meta):
     "How far a model was from held-out sound, as far as it is known"
@@ -150,28 +151,40 @@ def _train(
     folder:Path, # A folder of recordings
     *,
     minutes:float=3., # Time budget; Ctrl-C stops earlier, the same line again goes on
+    steps:int=0, # Steps to make instead of minutes; the result is then the same on every run
+    epochs:float=0., # Times through the recordings instead of minutes
+    patience:int=0, # Wind down when so many looks in a row brought nothing better; there are 8 looks in a budget
+    preset:str='auto', # gentle, balanced, bold, or auto by the amount of sound
     name:str='', # Name in the library; by default the folder's
     seed:int=0, # Fixes everything that is left to chance
     device:str='auto', # auto, cpu, cuda, cuda:1 or mps
+    fresh:bool=False, # Begin anew instead of going on
+    events:bool=False, # Every event of the training as a line of JSON on stdout; the last line is the result, as with --json
     overwrite:bool=False # Replace another model of this name
 ):
     "Make an instrument of a folder of recordings"
     from sdaudio.corpus import Corpus
     corpus = Corpus(folder)
-    from sdaudio.model import Model, Settings, model_path, train
+    from sdaudio.callbacks import JsonLines
+    from sdaudio.model import Model, choose_settings, model_path, train
     from sdaudio.store import read_meta
-    from sdaudio.trainer import TrainConfig
-    name,settings = name or corpus.name,Settings(train=TrainConfig(minutes=minutes, seed=seed))
+    name,settings = name or corpus.name,choose_settings(preset, corpus.duration)
+    budget = dict(minutes=minutes, steps=steps, epochs=epochs, patience=patience, seed=seed)
+    settings = settings.replace(train=settings.train.replace(**budget))
     path = model_path(name)
     if path.exists() and not overwrite and not _goes_on(path, corpus, settings):
         raise InputError(f"there is another model '{name}'", 'a free name', f'--name {name}-2, or --overwrite to replace it')
     say(corpus.check())
-    model = train(corpus, minutes=minutes, name=name, settings=settings, device=device)
-    ended = model.about['training']['ended']
-    if path.exists() and not overwrite and _mr(read_meta(path)) < _mr(dict(about=model.about)):
-        say(f'note: {path.name} is better than what was trained now, and stays; --overwrite would replace it')
-        model = Model.load(path)
-    else: path = model.save(name, overwrite=True)
+    kept = []
+    def keep(model):
+        if path.exists() and not overwrite and _mr(read_meta(path)) < _mr(dict(about=model.about)):
+            say(f'note: {path.name} is better than what was trained now, and stays; --overwrite would replace it')
+            kept.append(Model.load(path))
+        else:
+            model.save(name, overwrite=True)
+            kept.append(model)
+    model = train(corpus, name=name, settings=settings, device=device, resume=not fresh, done=keep, callbacks=[JsonLines(events)] if events else [], **budget)
+    ended,model = model.about['training']['ended'],kept[0]
     yield path, dict(path=str(path), name=model.name, id=model.id)
     if ended == 'stopped by hand':
         raise KeyboardInterrupt('stopped by hand; the model is kept, and the same line again goes on')
@@ -256,6 +269,23 @@ def _show(
     m = Model.load(name)
     lines = [f'{m.name}\t{m.id}', *(f'{c.name}\t{c.safe_low:+.1f} to {c.safe_high:+.1f}\t{c.about}' for c in m.controls)]
     yield '\n'.join(lines), dict(name=m.name, id=m.id, about=m.about, controls=[{**c.to_dict(), 'about': c.about} for c in m.controls])
+
+@command(models, 'ladder')
+def _ladder(
+    name:str, # A model in the library, or a path
+    *,
+    rung:int=None, # Save this one as a model of its own; 0 is the earliest
+    to:str='' # Name of that model; by default the old one with the step
+):
+    "List the versions kept on the way of a training, from inventing to knowing by heart"
+    from sdaudio.model import Model
+    m = Model.load(name)
+    if rung is not None:
+        path = (one := m.rung(rung)).save(to or one.name)
+        yield path, dict(path=str(path), name=one.name, id=one.id)
+        return
+    for i,o in enumerate(m.ladder):
+        yield f"{i}\tstep {o['step']}\t{o['seconds']:.0f} s" + (f"\tMR {o['mr']:.3f}" if o['mr'] else ''), dict(rung=i) | o | dict(path=str(o['path']))
 
 @command(app, 'doctor')
 def _doctor():

@@ -206,15 +206,17 @@ def test_stopped_by_hand(shop, tmp_path):
     "Ctrl-C keeps a playable model, ends with 3, and the same line goes on"
     env = {**os.environ, 'SDAUDIO_HOME': str(tmp_path/'home'), 'PYTHONUTF8': '1'}
     line = ['train', str(shop[0]/'recordings'), '--name', 'stopped']
-    p = subprocess.Popen([sys.executable, '-c', 'from sdaudio.cli import main; main()', *line, '--minutes', '5'], env=env,
+    p = subprocess.Popen([sys.executable, '-c', 'from sdaudio.cli import main; main()', *line, '--minutes', '5', '--events'], env=env,
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding='utf-8')
-    latest, since = tmp_path/'home'/'runs'/'stopped'/'run.json', time.monotonic()
-    while not latest.exists() and p.poll() is None and time.monotonic() - since < 120: time.sleep(.2)
-    time.sleep(4)
+    events = [json.loads(p.stdout.readline())]
+    while events[-1]['event'] != 'step' or events[-1]['step'] < 3: events.append(json.loads(p.stdout.readline())) # nothing but JSON
     p.send_signal(signal.SIGINT)
     out, err = p.communicate(timeout=120)
     assert p.returncode == 3, err
-    assert out.strip().endswith('stopped.sdaudio') and 'Traceback' not in err and 'goes on' in err
+    assert events[0]['event'] == 'start' and 'Traceback' not in err and 'goes on' in err
+    *_, end, last = map(json.loads, out.splitlines())
+    assert end['event'] == 'end' and end['ended'] == 'stopped by hand' and last['error']['code'] == 3
+    assert last['result'][0]['path'].endswith('stopped.sdaudio')
     assert sdaudio(tmp_path/'home', 'generate', 'stopped', '-d', .3, '-o', tmp_path).returncode == 0
     r = sdaudio(tmp_path/'home', *line, '--minutes', .03)
     assert r.returncode == 0, r.stderr
