@@ -80,7 +80,6 @@ class Pictures:
         self.settings = {k: v for k,v in cfg.to_dict().items() if k!='mask_db'} | dict(format=_FORMAT) # the mask is applied when reading
         self.folder = Path(folder or home('cache'))/_short(self.settings)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._open = None,None
         self.made,self.records = 0,[self._kept(f.hash) for f in corpus.files]
         _make_room(self.folder, sum(self._size(self._length(i)) for i,r in enumerate(self.records) if r is None))
         for i,f in enumerate(corpus.files):
@@ -128,8 +127,7 @@ class Pictures:
     )->Tensor: # `(n,)` or `(2, n)`
         "Samples of one file at the rate of the pictures: `(n,)`, or `(2, n)` for stereo pictures, where a mono file is the same on both sides"
         c,mono = self.cfg,self.cfg.channels==1 or self.corpus[i].channels!=2
-        if self._open[0]!=i: self._open = i, torch.from_numpy(self.corpus.load(i, sr=c.sr, mono=mono).y.copy())
-        y = self._open[1][:, a:b]
+        y = torch.from_numpy(self.corpus.read(i, a, b, sr=c.sr, mono=mono).copy())
         return y[0] if c.channels==1 else y.expand(2, -1)
 
     def _block(self, samples, n, a, b):
