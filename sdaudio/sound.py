@@ -147,7 +147,7 @@ def open_audio(
     if not os.access(p, os.R_OK): raise FileError(f"'{path}' cannot be read: no permission", do='changing its permissions')
     try: f = sf.SoundFile(str(p))
     except (sf.LibsndfileError, OSError) as e:
-        why = 'not audio, or damaged at its start' if isinstance(e, sf.LibsndfileError) else e.strerror
+        why = 'not audio, damaged at its start, or cut off' if isinstance(e, sf.LibsndfileError) else e.strerror
         raise FileError(f"'{path}' cannot be read: {why}", 'WAV, FLAC, AIFF, MP3, OGG, Opus, CAF, W64 or AU', 'opening it in an editor and saving it as WAV') from e
     with f: yield f
 
@@ -158,7 +158,7 @@ def read_blocks(
     size:int=44100 # Samples in a block
 ): # Blocks `(n, channels)` float32; stops early where the file is damaged
     "Read piece by piece, as far as the file can be read"
-    left = max(0, f.frames-f.tell()) if n is None else n
+    left,size = max(0, f.frames-f.tell()) if n is None else n,max(64, min(size, 2**20//f.channels))
     while left > 0:
         at = f.tell()
         try: b = f.read(min(size, left), dtype='float32', always_2d=True)
