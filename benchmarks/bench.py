@@ -9,9 +9,9 @@ import librosa
 import torch
 
 from sdaudio.corpus import Corpus
-from sdaudio.istft import fill_masked, from_bands, lend_phase
+from sdaudio.istft import lend_phase
 from sdaudio.loss import mr_distance
-from sdaudio.phase import phase_method
+from sdaudio.scorecard import decoded
 from sdaudio.spectrogram import denormalise, expand, filterbank
 
 here = Path(__file__).parent
@@ -54,36 +54,9 @@ def griffin_lim(M, cfg, n):
     return torch.tensor(librosa.griffinlim(S, n_iter=32, hop_length=cfg.hop_length, n_fft=cfg.n_fft, length=n, random_state=0))
 
 
-def original(pics, cuts, n_frames):
-    "The samples under excerpts, mixed to mono: frame t is centred on sample t*hop, `(n, samples)`"
-    cfg,n,out = pics.cfg,(n_frames-1)*pics.cfg.hop_length,[]
-    for i,s in cuts:
-        y = torch.from_numpy(pics.corpus.load(i, sr=cfg.sr, mono=True).y[0].copy())
-        a = s*cfg.hop_length
-        cut = y[max(a, 0):max(a+n, 0)] # silence stands before and after a file
-        out.append(torch.nn.functional.pad(cut, (max(-a, 0), 0)) if a<0 else cut)
-        out[-1] = torch.nn.functional.pad(out[-1], (0, n-len(out[-1])))
-    return torch.stack(out)
-
-
 def mono(y, cfg):
-    "The middle of a decoded sound, whatever its channels"
+    "The middle of a sound, whatever its channels"
     return y.mean(-2) if cfg.channels>1 else y
-
-
-@torch.no_grad()
-def decoded(model, x):
-    "Pictures through the network and back, in physical units"
-    return denormalise(model.vae.decode_path(model.vae.encode_path(x)[0], x.shape[-1]), model.stats)
-
-
-@torch.no_grad()
-def hear(model, pic, method):
-    "Decoded pictures as sound, phase by one of the model's methods, `(n, samples)`"
-    cfg,floor = model.spec,model.stats.floor
-    if method=='memory': pic = torch.stack([model.memory.recall(m, model.memory.lookup(m, model.vae)) for m in pic[:,0]])
-    phase = phase_method('sum' if method=='memory' else method)(pic, floor, cfg)
-    return mono(from_bands(pic[:,0], fill_masked(phase, pic[:,0]<floor, 0), cfg), cfg)
 
 
 @torch.no_grad()
@@ -93,7 +66,7 @@ def measure(model, x):
     target = denormalise(x, model.stats)
     lend = lend_phase(cfg, floor)
     y = lend(target[:,0], target)
-    out = denormalise(model.vae.decode_path(model.vae.encode_path(x)[0], x.shape[-1]), model.stats)
+    out = decoded(model, x)
     recalled = torch.stack([model.memory.recall(m, model.memory.lookup(m, model.vae)) for m in out[:,0]])
     near = torch.stack([model.memory.magnitudes(model.memory.lookup(m, model.vae)).T for m in target[:,0]])
     near = torch.stack([model.memory.recall(expand(c, floor), model.memory.lookup(m, model.vae)) for c,m in zip(near, target[:,0])])
