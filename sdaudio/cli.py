@@ -123,13 +123,25 @@ _root.__doc__ = app.info.help
 
 @command(app, 'corpus')
 def _corpus(
-    folder:Path # A folder of recordings
+    folder:str='', # A folder of recordings, or the name of a saved corpus; nothing lists what is saved
+    *,
+    include:list[str]=[], # Only these: a name, a folder or a pattern such as '*.flac'; may be repeated
+    exclude:list[str]=[], # Not these; may be repeated
+    copies:bool=False, # Also use a recording that is nearly the same as another one
+    save:str='', # Keep this choice by a name, for corpus and train
+    overwrite:bool=False # Replace another saved corpus of this name
 ):
-    "Say what can be used of a folder of recordings"
+    "Say what can be used of a folder of recordings, and keep the choice by name"
     from sdaudio.corpus import Corpus
-    corpus = Corpus(folder)
+    if not folder:
+        yield from ((o, dict(kind='saved', name=o)) for o in Corpus.saved())
+        return
+    corpus = Corpus(folder, include=include, exclude=exclude, copies=copies)
     report = corpus.check()
     say(report)
+    if save:
+        corpus.save(save, overwrite=overwrite)
+        say(f'kept: sdaudio train {json.dumps(save) if " " in save else save}')
     yield '', dict(kind='summary', **corpus.summary(), problems=[o.to_dict() for o in corpus.problems])
     yield from ((f'{o.name}\t{o.duration:.2f} s\t{o.sr} Hz\t{o.channels} ch', dict(kind='file', **o.to_dict())) for o in corpus.files)
 
@@ -286,6 +298,22 @@ def _ladder(
         return
     for i,o in enumerate(m.ladder):
         yield f"{i}\tstep {o['step']}\t{o['seconds']:.0f} s" + (f"\tMR {o['mr']:.3f}" if o['mr'] else ''), dict(rung=i) | o | dict(path=str(o['path']))
+
+@command(app, 'scorecard')
+def _scorecard(
+    name:str, # A model in the library, or a path
+    *,
+    corpus:Path=None, # Judge it anew on this folder, its own or another; without, as it was measured when training ended
+    plot:Path=None # Write the picture there, as PNG
+):
+    "Say how near a model comes to recordings, beside everything that should do better or worse"
+    from sdaudio.model import Model
+    m = Model.load(name)
+    card = m.scorecard(corpus)
+    if plot:
+        from sdaudio.store import write_bytes
+        write_bytes(plot, card.plot().to_png(150))
+    yield card, dict(name=m.name, id=m.id, **card.to_json(), **(dict(plot=str(plot)) if plot else {}))
 
 @command(app, 'doctor')
 def _doctor():

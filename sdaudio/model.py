@@ -130,7 +130,7 @@ class Model:
     def _repr_html_(self):
         t,c = self.about.get('training', {}),self.about.get('corpus', {})
         facts = {'learnt from': f"{c.get('files', '?')} files, {c.get('seconds', 0):.0f} s", 'training': f"{t.get('steps', 0)} steps, {t.get('seconds', 0):.0f} s ({t.get('ended', 'none yet')})",
-                 'MR on ' + t.get('judged_on', 'held-out excerpts'): ' → '.join(f"{v:.2f}" for v in (t['mr_start'], t['mr'])) if 'mr' in t else '', 'phase': self.phase}
+                 'MR on ' + t.get('judged_on', 'held-out excerpts'): ' → '.join(f"{v:.2f}" for v in (t['mr_start'], t['mr'])) if 'mr' in t else '', 'phase': self.phase, 'judged': self.about.get('scorecard', {}).get('words', '')}
         rows = ''.join(f'<tr><td style="text-align:left;opacity:.7">{escape(k)}</td><td style="text-align:left">{escape(str(v))}</td></tr>' for k,v in facts.items())
         ctl = ''.join(f'<tr><td style="text-align:left"><code>{c.name}</code></td><td>{c.safe_low:+.1f} .. {c.safe_high:+.1f}</td><td style="text-align:left">{escape(c.about)}</td></tr>' for c in self.controls)
         return (f'<b>{escape(self.name)}</b> <code>{self.id}</code><table>{rows}</table>'
@@ -317,6 +317,7 @@ def rung(self:Model,
     try: vae.load_state_dict(load_state(there[i]['path'])[0])
     except RuntimeError as e: raise FileError(f"{there[i]['path']} belongs to another training", "a rung of this model") from e
     about = self.about|dict(training=self.about['training']|dict(steps=step, seconds=there[i]['seconds'], mr=there[i]['mr'] or self.about['training']['mr'], ended=f'rung {i} of the ladder'))
+    about.pop('scorecard', None) # it judged the last version
     return Model(self.settings, self.stats, vae, self.memory, _remap(self, vae), self.events, self.phase, f'{self.name}-step{step}', about)
 
 @torch.no_grad()
