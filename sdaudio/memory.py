@@ -73,7 +73,8 @@ class Memory:
         if not hasattr(self, '_keys'):
             n,rows = vae.cfg.n_frames,torch.arange(len(self))
             at = (rows[:,None]+torch.arange(n)).clamp(max=len(self)-1)
-            self._keys = torch.cat([self.key(self.magnitudes(o), vae) for o in at.split(1024)])
+            self._keys = torch.empty(len(self), vae.cfg.latent_dim) # filled in place: results kept between large temporaries would hold on to their memory
+            for k in range(0, len(self), 256): self._keys[k:k+256] = self.key(self.magnitudes(at[k:k+256]), vae)
             left = torch.cat([torch.arange(b-a, 0, -1) for a,b,*_ in self.bounds.tolist()])
             self._room = left>=2*n
         return self._keys, self._room

@@ -7,7 +7,7 @@ __all__ = ['home', 'write_bytes', 'write_json', 'read_json', 'save_tensors', 'lo
            'unique_path', 'content_hash']
 
 # %% ../nbs/03_store.ipynb #2378a440
-import errno, json, os, time, unicodedata
+import errno, json, os, re, time, unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
@@ -45,11 +45,9 @@ def _in_words(path):
     except OSError as e: raise FileError(f'{path}: {_why.get(e.errno, e.strerror or e)}', do=_do.get(e.errno, '')) from e
 
 # %% ../nbs/03_store.ipynb #eb3b2a24
-def write_bytes(
-    path, # Where to; its folder is made
-    data # bytes or anything like it, or an iterator of such, for what is too large to be held at once
-)->Path: # The same path
-    "Write a file so that it is either all there or as it was"
+@contextmanager
+def _in_place_of(path):
+    "A temporary file that takes the place of another when the block ends well, and vanishes when it does not"
     path = Path(path)
     real = Path(os.path.realpath(path)) # a link keeps pointing to the file
     tmp = real.with_name(f'.{token_hex(4)}.sdaudio-tmp')
@@ -58,15 +56,21 @@ def write_bytes(
         if real.is_dir(): raise IsADirectoryError(errno.EISDIR, 'is a folder')
         _sweep(real.parent)
         try:
-            with open(tmp, 'xb') as f:
-                for b in data if isinstance(data, Iterator) else (data,): f.write(b)
-                f.flush()
-                os.fsync(f.fileno())
+            yield tmp
+            with open(tmp, 'rb+') as f: os.fsync(f.fileno())
             os.replace(tmp, real)
         except BaseException:
             with suppress(OSError): tmp.unlink()
             raise
-    return path
+
+def write_bytes(
+    path, # Where to; its folder is made
+    data # bytes or anything like it, or an iterator of such, for what is too large to be held at once
+)->Path: # The same path
+    "Write a file so that it is either all there or as it was"
+    with _in_place_of(path) as tmp, open(tmp, 'xb') as f:
+        for b in data if isinstance(data, Iterator) else (data,): f.write(b)
+    return Path(path)
 
 # %% ../nbs/03_store.ipynb #e443f9ae
 def _sweep(folder, age=3600):
@@ -123,11 +127,18 @@ def save_tensors(
 )->Path: # The same path
     "Keep tensors and a record in one file"
     import torch
-    from safetensors.torch import save
-    head = {'sdaudio': _to_json(meta).decode()}
-    ts = {k: torch.as_tensor(np.array(v) if isinstance(v, np.ndarray) else v).detach().cpu().clone(memory_format=torch.contiguous_format)
-          for k,v in tensors.items()}
-    return write_bytes(path, save(ts, metadata=head))
+    from safetensors.torch import save_file
+    head,ts,seen = {'sdaudio': _to_json(meta).decode()},{},set()
+    for k,v in tensors.items():
+        v = torch.as_tensor(np.array(v) if isinstance(v, np.ndarray) else v).detach().cpu().contiguous()
+        ts[k] = v.clone() if v.untyped_storage().data_ptr() in seen else v # two names for the same memory are two tensors in the file
+        seen.add(ts[k].untyped_storage().data_ptr())
+    with _in_place_of(path) as tmp:
+        try: save_file(ts, tmp, metadata=head)
+        except SafetensorError as e:
+            if n := re.search(r'os error (\d+)', str(e)): raise OSError(int(n[1]), str(e), None, int(n[1])) from e
+            raise
+    return Path(path)
 
 # %% ../nbs/03_store.ipynb #09c70be0
 @contextmanager

@@ -16,7 +16,7 @@ from sdaudio.corpus import Corpus
 from sdaudio.dataset import DataConfig, Excerpts, Pictures, cache_size, clear_cache
 from sdaudio.model import Settings, start_model
 from sdaudio.spectrogram import SpecConfig
-from sdaudio.store import read_json
+from sdaudio.store import load_tensors, read_json, save_tensors
 from sdaudio.vae import VAEConfig
 
 
@@ -154,6 +154,13 @@ def test_a_disk_that_fills_up(folder, tmp_path, monkeypatch, small_disk):
     assert Pictures(first, folder=place).made==0
     pics = Pictures(Corpus(folder), folder=tmp_path/'larger')
     assert pics.made==5 # and with room, all is well
+
+
+def test_tensors_on_a_full_disk(small_disk):
+    if not small_disk: pytest.skip('no small disk can be mounted here')
+    path = save_tensors(small_disk/'m.sdaudio', dict(a=torch.arange(1000.)), dict(n=1))
+    with pytest.raises(FileError, match='the disk is full'): save_tensors(path, dict(a=torch.arange(400_000.)), dict(n=2))
+    assert load_tensors(path)[1]==dict(n=1) and [p.name for p in small_disk.iterdir()]==['m.sdaudio']
 
 
 def test_an_hour_is_read_in_blocks(tmp_path, monkeypatch):
