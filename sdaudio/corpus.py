@@ -22,14 +22,14 @@ from threading import Event
 import numpy as np
 from fastcore.basics import patch
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, track
 
 from .compat import resample
 from .config import Config, CorpusError, FileError, InputError
 from .sound import Sound, open_audio, read_blocks
 from .store import content_hash, home, read_json, safe_name, write_json
 
-# %% ../nbs/11_corpus.ipynb #30fbb933
+# %% ../nbs/11_corpus.ipynb #9699c98d
 _suffixes = {'.wav', '.aif', '.aiff', '.aifc', '.flac', '.mp3', '.ogg', '.oga', '.opus', '.caf', '.w64', '.au'}
 _foreign = {'.m4a', '.aac', '.mp4', '.wma', '.ape', '.wv', '.webm', '.ra', '.amr', '.dsf'} # audio that libsndfile cannot read
 
@@ -45,7 +45,7 @@ def _find(root):
         found += [Path(d)/o for o in names if not o.startswith('.') and Path(o).suffix.lower() in _suffixes | _foreign]
     return sorted(found, key=lambda p: _natural(p.relative_to(root).as_posix()))
 
-# %% ../nbs/11_corpus.ipynb #9699c98d
+# %% ../nbs/11_corpus.ipynb #2082928f
 def _absent(src):
     "An error for a path that does not exist, with what is near"
     p = Path(src)
@@ -67,7 +67,7 @@ def _gather(src):
     except ValueError: root = Path('.') # on different drives of Windows
     return root, files
 
-# %% ../nbs/11_corpus.ipynb #2082928f
+# %% ../nbs/11_corpus.ipynb #1ab6bde2
 def _listed(p): return [] if p is None else [str(p)] if isinstance(p, (str, os.PathLike)) else [str(o) for o in p]
 
 def _matches(name, pattern):
@@ -90,7 +90,7 @@ def _choose(paths, names, include, exclude):
         left = {n: p for n,p in left.items() if not _matches(n, o)}
     return list(left.values()), list(left), said
 
-# %% ../nbs/11_corpus.ipynb #12119730
+# %% ../nbs/11_corpus.ipynb #efa1e011
 @dataclass(frozen=True)
 class AudioFile(Config):
     "One usable recording"
@@ -110,7 +110,7 @@ class Problem(Config):
     what: str # What was found
     done: str # What was or will be done
 
-# %% ../nbs/11_corpus.ipynb #efa1e011
+# %% ../nbs/11_corpus.ipynb #24b4f9d2
 class _Meter:
     "What one pass over the samples tells"
     def __init__(self, sr, channels, seconds=0.):
@@ -140,7 +140,7 @@ class _Meter:
 
 def _impossible(y): return ~(np.abs(y) < 1e4) # NaN, infinite, or 80 dB above full scale: not a sample but damage
 
-# %% ../nbs/11_corpus.ipynb #13d515bd
+# %% ../nbs/11_corpus.ipynb #b1d7cf91
 @patch
 def measure(self:_Meter, y, step):
     "Levels, means, extremes and spectra of whole steps"
@@ -166,7 +166,7 @@ def spectra(self:_Meter, y):
     self.bands.append(np.add.reduceat(np.pad(P.mean(0), (0, 1)), edges)[:-1]*(np.diff(edges) > 0))
     self.loud.append(P@ear)
 
-# %% ../nbs/11_corpus.ipynb #b1d7cf91
+# %% ../nbs/11_corpus.ipynb #1a2ed093
 _edges = np.r_[20, 150*(16000/150)**(np.arange(20)/19)] # Hz
 
 @lru_cache(64)
@@ -211,7 +211,7 @@ def _loudness(power, k, quiet=-70.):
     v = v[v > quiet] if (v > quiet).any() else v
     return mean(v[v > mean(v)-10])
 
-# %% ../nbs/11_corpus.ipynb #1a2ed093
+# %% ../nbs/11_corpus.ipynb #98974985
 def _flat_tops(y):
     "Places near full scale that the wave runs into steeply and where it then stands still"
     d = np.abs(np.diff(y))
@@ -231,7 +231,7 @@ def _offset(means, env, channels, least=.005):
     dc,spread = quiet.mean(0),np.abs(quiet-quiet.mean(0)).max(0)
     return np.where((np.abs(dc) > least) & (np.abs(dc) > 2*spread), dc, 0.)
 
-# %% ../nbs/11_corpus.ipynb #f3da2958
+# %% ../nbs/11_corpus.ipynb #2481c67e
 _size = r'(?:data|SSND|Data Size|riff)\s*: (\d+)'
 
 def _promised(f):
@@ -252,7 +252,7 @@ def _oddities(f, path):
     for what,a,b in re.findall(r'(?m)^\s*([A-Z][\w/ ]*?)\s*: (\d+) \(should be (\d+)\)', f.extra_info):
         if what != 'Data Size': yield f'a header that contradicts itself: {what.strip()} {a}, should be {b}'
 
-# %% ../nbs/11_corpus.ipynb #2481c67e
+# %% ../nbs/11_corpus.ipynb #6457d487
 class _Stopped(Exception): pass
 
 def _look(path, name, tick=lambda share: None, stop=None):
@@ -285,7 +285,7 @@ def _look(path, name, tick=lambda share: None, stop=None):
     m.whole = m.n >= .99*want and not odd
     return AudioFile(str(path), name, m.n/sr, sr, ch, fmt, digest), m, found
 
-# %% ../nbs/11_corpus.ipynb #6457d487
+# %% ../nbs/11_corpus.ipynb #8bf377e8
 def _length(s):
     "Seconds, or that they make no sense"
     return f'{s:.2f} s' if s < 1e6 else 'an impossible length'
@@ -310,7 +310,7 @@ def _judge(m, want, say, sr, ch, odd=(), shortest=.05):
     if ch > 1 and m.mid < .1*m.power: say('note', 'left and right cancel when added', f'its mono mix is {10*log10(m.power/max(m.mid, 1e-12)):.0f} dB softer')
     if sr < 32000: say('note', f'a rate of {sr} Hz', f'nothing above {sr/2000:g} kHz can be learned from it')
 
-# %% ../nbs/11_corpus.ipynb #2a51d683
+# %% ../nbs/11_corpus.ipynb #13b5a1ad
 class Corpus:
     "The recordings that an instrument is made of"
     def __init__(self,
@@ -342,7 +342,7 @@ class Corpus:
     def __getitem__(self, i): return self.files[i]
     def __repr__(self): return f'Corpus {self.name}: {len(self)} files, {_clock(self.duration)}, {len([p for p in self.problems if p.severity == "refused"])} refused'
 
-# %% ../nbs/11_corpus.ipynb #13b5a1ad
+# %% ../nbs/11_corpus.ipynb #60c185b1
 def _relative(p, root):
     "A name with forward slashes"
     return p.relative_to(root).as_posix() if p.is_relative_to(root) else p.as_posix()
@@ -382,22 +382,35 @@ def _without_copies(looked):
         out.append((f, m, ps))
     return out
 
-# %% ../nbs/11_corpus.ipynb #cb4cb407
-def _might_be(a, b):
-    "Whether two meters could have seen the same recording: `(bool, offset of b in seconds)`"
-    if min(a.n/a.sr, b.n/b.sr) < .7*max(a.n/a.sr, b.n/b.sr): return False, 0.
-    p,q = a.profile,b.profile
-    both = (p > 1e-4*p.max()) & (q > 1e-4*q.max()) & (_edges[1:] < .4*min(a.sr, b.sr))
-    if not both.any(): return False, 0.
-    d,w = 10*np.log10(p[both]/q[both]),np.sqrt(p[both]*q[both])
-    if min(np.median(np.abs(d-np.median(d))), np.sqrt(np.average((d-np.average(d, weights=w))**2, weights=w))) > 4: return False, 0.
-    u,v = a.shape,b.shape
+# %% ../nbs/11_corpus.ipynb #d633f5e1
+def _suspects(a, others, most=8):
+    "Which meters could have seen the same recording as `a`, the likeliest first: `(index, offset in seconds)`"
+    q,sr = np.array([o.profile for o in others]),np.array([min(a.sr, o.sr) for o in others])
+    ok = (a.profile > 1e-4*a.profile.max()) & (q > 1e-4*q.max(1, keepdims=True)) & (_edges[1:] < .4*sr[:, None])
+    alone = ~ok.any(1) # nothing in common
+    ok |= alone[:, None]
+    d,w = 10*np.log10((a.profile+1e-20)/(q+1e-20)),np.sqrt(a.profile*q)*ok+1e-20
+    far = np.minimum(_spread(d, ok), np.sqrt(np.average((d-np.average(d, 1, w)[:, None])**2, 1, w)))
+    far[alone] = np.inf
+    for j in np.argsort(far)[:most]:
+        if far[j] > 4: return
+        alike,lag = _lag(a.shape, others[j].shape)
+        if len(a.shape) < 40 or alike > .4: yield int(j),lag*a.step/a.sr
+
+def _spread(d, ok):
+    "The median distance from the median in each row, where it counts"
+    d = np.where(ok, d, np.nan)
+    return np.nanmedian(np.abs(d-np.nanmedian(d, 1, keepdims=True)), 1)
+
+def _lag(u, v):
+    "How alike two envelopes are where they fit best, and how many steps later the first one is"
     k = 2**int(np.ceil(np.log2(len(u)+len(v))))
     c = np.fft.irfft(np.fft.rfft(u, k)*np.fft.rfft(v, k).conj(), k)
-    lag = int(c.argmax())
-    alike = c[lag]/max(1e-9, np.sqrt((u**2).sum()*(v**2).sum()))
-    return bool(len(u) < 40 or alike > .4), (lag-k if lag > k//2 else lag)*a.step/a.sr
+    i = int(c.argmax())
+    return c[i]/max(1e-9, np.sqrt((u**2).sum()*(v**2).sum())),i-k if i > k//2 else i
 
+# %% ../nbs/11_corpus.ipynb #705595a1
+@lru_cache(32)
 def _excerpt(f, m, start, seconds, sr):
     "A part of a file, mixed to mono, at a rate"
     with open_audio(f.path) as h:
@@ -406,10 +419,10 @@ def _excerpt(f, m, start, seconds, sr):
         else:
             for _ in read_blocks(h, a): pass
         bs = list(read_blocks(h, min(m.n-a, round(seconds*f.sr))))
-    y = np.where(_impossible(y := np.concatenate(bs).mean(1)), 0, y) if bs else np.zeros(1)
-    return resample(y-y.mean(), f.sr, sr).astype(np.float64) if f.sr != sr else y-y.mean()
+    y = np.where(_impossible(y := np.concatenate(bs).mean(1)), 0, y) if bs else np.zeros(1, np.float32)
+    return resample(y-y.mean(), f.sr, sr) if f.sr != sr else y-y.mean()
 
-# %% ../nbs/11_corpus.ipynb #d633f5e1
+# %% ../nbs/11_corpus.ipynb #105d768c
 def _fit(u, v):
     "The parts of two sounds that lie over each other where they fit best; at least half of what `u` is"
     k = 2**int(np.ceil(np.log2(len(u)+len(v))))
@@ -427,13 +440,14 @@ def _agreement(
     sr:int # Samples per second
 )->float: # 0 nothing in common, 1 the same
     "How far two sounds agree in phase, as the median over the bands in which both have something"
+    if np.abs((u*v).sum()) < .7*np.sqrt((u**2).sum()*(v**2).sum()): return 0. # not even the strongest parts agree
     U,V = np.fft.rfft(u),np.fft.rfft(v)
     at = np.minimum(np.searchsorted(np.fft.rfftfreq(len(u), 1/sr), np.minimum(_edges[1:], .4*sr)), len(U)-1)
     both,p,q = (np.add.reduceat(o, at)[:-1] for o in (U*V.conj(), np.abs(U)**2, np.abs(V)**2))
     ok = (np.diff(at) > 3) & (p > 1e-6*p.max()) & (q > 1e-6*q.max())
     return float(np.median(np.abs(both[ok])/np.sqrt(p[ok]*q[ok]))) if ok.any() else 0.
 
-def _same_take(a, b, lag, seconds=4., around=.3):
+def _same_take(a, b, lag, seconds=2., around=.3):
     "How far the samples of two files agree, and the gain of the second"
     (f,m),(g,n) = a,b
     sr = min(f.sr, g.sr)
@@ -444,25 +458,25 @@ def _same_take(a, b, lag, seconds=4., around=.3):
     u,v = _fit(u, v)
     return (_agreement(u, v, sr), float(np.sqrt((v**2).sum()/max(1e-20, (u**2).sum())))) if len(u) > 64 else (0., 1.)
 
-# %% ../nbs/11_corpus.ipynb #705595a1
+# %% ../nbs/11_corpus.ipynb #88d493cb
 def _without_likes(looked, least=.93):
     "Refuse what is nearly the same recording as a longer, finer or earlier file"
     def worth(i):
         f = looked[i][0]
         return -round(f.duration, 1), 'MPEG' in f.format or 'VORBIS' in f.format or 'OPUS' in f.format, -min(f.sr, 48000), i
     kept,out = [],list(looked)
-    for i in sorted((i for i,o in enumerate(looked) if o[0]), key=worth):
+    order = sorted((i for i,o in enumerate(looked) if o[0]), key=worth)
+    for i in track(order, 'comparing them', console=Console(stderr=True), transient=True, disable=len(order) < 100):
         f,m,ps = looked[i]
-        for j in reversed(kept): # those of about its length
-            g,n,_ = looked[j]
-            if g.duration*.7 > f.duration: break
-            maybe,lag = _might_be(m, n)
-            if not maybe: continue
+        near = [j for j in kept if looked[j][0].duration*.7 < f.duration]
+        for k,lag in _suspects(m, [looked[j][1] for j in near]) if near else ():
+            g,n,_ = looked[near[k]]
             r,gain = _same_take((f, m), (g, n), lag)
             if r < least: continue
             out[i] = None, m, ps+[Problem(f.name, 'refused', f'nearly the same recording as {g.name}{_differs(f, g, 1/gain)}', 'used once; copies=True uses both')]
             break
         else: kept.append(i)
+    _excerpt.cache_clear()
     return out
 
 def _differs(f, g, gain):
@@ -472,7 +486,7 @@ def _differs(f, g, gain):
     said += [f'{f.sr} instead of {g.sr} Hz']*(f.sr != g.sr)+[f'as {f.format} instead of {g.format}']*(f.format != g.format)
     return f": {', '.join(said)}" if said else ''
 
-# %% ../nbs/11_corpus.ipynb #105d768c
+# %% ../nbs/11_corpus.ipynb #bd3ea17b
 @patch
 def _together(self:Corpus):
     "What is said about all files at once"
@@ -501,7 +515,7 @@ def stereo(self:Corpus)->bool: # Most of the sound has two channels that differ
     "Whether left and right are worth learning: a side at least 40 dB below the middle in more than half of the sound"
     return sum(f.duration for f,m in self._seen if f.channels == 2 and m.side_db > -40) > self.duration/2
 
-# %% ../nbs/11_corpus.ipynb #88d493cb
+# %% ../nbs/11_corpus.ipynb #6378b2a0
 @patch(cls_method=True)
 def saved(cls:Corpus)->list: # Of names
     "The names of all saved corpora"
@@ -531,7 +545,7 @@ def _adopt(self:Corpus, kept, name):
     if gone: raise CorpusError(f"the corpus '{kept['name']}' was made of what is no longer there: {', '.join(gone)}", 'its recordings', 'putting them back, or saving it again from where they are now')
     return kept['sources'],name or kept['name']
 
-# %% ../nbs/11_corpus.ipynb #bd3ea17b
+# %% ../nbs/11_corpus.ipynb #2ebd61fb
 @patch(as_prop=True)
 def duration(self:Corpus)->float: # Seconds
     "How much usable sound there is"
@@ -583,7 +597,7 @@ def blocks(self:Corpus,
 
 def _changed(f): return FileError(f"'{f.path}' has changed since the corpus was read", do='reading the corpus again')
 
-# %% ../nbs/11_corpus.ipynb #6378b2a0
+# %% ../nbs/11_corpus.ipynb #125d2263
 @patch
 def read(self:Corpus,
     i:int, # Which file
@@ -612,7 +626,7 @@ def sounds(self:Corpus,
     "Read the recordings, one after the other"
     return (self.load(i, sr, mono) for i in range(len(self)))
 
-# %% ../nbs/11_corpus.ipynb #9f037c79
+# %% ../nbs/11_corpus.ipynb #7477f44c
 _order = dict(refused=0, changed=1, note=2)
 
 class CheckReport:
@@ -637,7 +651,7 @@ class CheckReport:
         body = [[f'<b style="color:{_colour[p.severity]}">{p.severity}</b>', escape(p.name), escape(p.what), escape(p.done)] for p in self.rows]
         return (_table(['', 'file', 'what was found', 'what is done'], body) if body else '<p>No problems.</p>')+f'<p style="max-width:680px">{escape(self.expect)}</p>'
 
-# %% ../nbs/11_corpus.ipynb #4afa307a
+# %% ../nbs/11_corpus.ipynb #c0c2a1c0
 _colour = dict(refused='#d0432f', changed='#b7791f', note='#7a7a7a')
 
 def _table(head, rows):
@@ -647,7 +661,7 @@ def _table(head, rows):
     trs = ''.join('<tr>'+''.join(f'<td {cell}>{o}</td>' for o in r)+'</tr>' for r in rows)
     return f'<div style="overflow-x:auto"><table style="border-collapse:collapse"><thead><tr>{th}</tr></thead><tbody>{trs}</tbody></table></div>'
 
-# %% ../nbs/11_corpus.ipynb #c0c2a1c0
+# %% ../nbs/11_corpus.ipynb #d0dcea5a
 def _kind(env):
     "One file's kind from its power envelope, 20 values a second"
     db = 10*np.log10(np.maximum(env, 1e-12))
@@ -662,7 +676,7 @@ def kinds(self:Corpus)->list: # `'one-shot'`, `'sustained'` or `'events'`, a wor
     "What kind of sound each file holds"
     return [_kind(m.env) for _,m in self._seen]
 
-# %% ../nbs/11_corpus.ipynb #08e2997d
+# %% ../nbs/11_corpus.ipynb #eb9ba7f5
 @patch(as_prop=True)
 def variety(self:Corpus)->float: # Decibels; 0 is always the same sound
     "How much the spectra in it differ, whatever their level: the median over pairs of moments"
@@ -673,7 +687,7 @@ def variety(self:Corpus)->float: # Decibels; 0 is always the same sound
     if len(db) < 2: return 0.
     return float(np.median(np.sqrt(((db[:, None]-db[None])**2).mean(-1))[np.triu_indices(len(db), 1)]))
 
-# %% ../nbs/11_corpus.ipynb #d0dcea5a
+# %% ../nbs/11_corpus.ipynb #4f7f22f8
 _say = {'one-shot': 'one-shots', 'sustained': 'sustained sounds', 'events': 'phrases with several events'}
 _vary = [(5, 'They are much alike', 'a model will be a narrow instrument; recordings that differ make it wider'), (12, 'They are related', ''), (20, 'They are varied', ''),
     (float('inf'), 'They differ a lot', 'a model needs more of each kind to know what lies between them')]
@@ -724,7 +738,7 @@ _sizes = [(10, 'That is very little: a model will play these sounds and mixtures
     (3600, 'That is plenty for a small model: expect sounds between the recordings as well as close to them. Training longer pays off here.'),
     (float('inf'), 'That is more than a few minutes of training can take in: give it time, or begin with a part of it.')]
 
-# %% ../nbs/11_corpus.ipynb #24043fad
+# %% ../nbs/11_corpus.ipynb #02f2a6dd
 def _thumb(m, w=150, h=26):
     "The waveform as a tiny drawing"
     n = min(len(m.lo), w//2)
@@ -735,7 +749,7 @@ def _thumb(m, w=150, h=26):
     pts = [f'{i*w/n:.0f},{h/2-v*k:.1f}' for i,v in enumerate(hi)]+[f'{i*w/n:.0f},{h/2-v*k:.1f}' for i,v in reversed(list(enumerate(lo)))]
     return f'<svg width="{w}" height="{h}" role="img" aria-label="waveform"><polygon points="{" ".join(pts)}" fill="#e08a3c" stroke="#e08a3c" stroke-width=".8"/></svg>'
 
-# %% ../nbs/11_corpus.ipynb #182525ed
+# %% ../nbs/11_corpus.ipynb #100d0693
 class Summary(dict):
     "Plain JSON types that show themselves as a table with waveforms"
     def _repr_html_(self):
@@ -755,7 +769,7 @@ def summary(self:Corpus)->Summary: # A dictionary of plain JSON types
     out.thumbs = ''.join(f'<span title="{escape(f.name)}">{_thumb(m, 90, 22)}</span> ' for f,m in self._seen[:120])
     return out
 
-# %% ../nbs/11_corpus.ipynb #1b7e4d53
+# %% ../nbs/11_corpus.ipynb #16f1b123
 @patch
 def _repr_html_(self:Corpus, most=40):
     rows = [[escape(f.name), _thumb(m), f'{f.duration:.2f} s', f'{f.sr/1000:g} kHz', {1: 'mono', 2: 'stereo'}.get(f.channels, f.channels), f'{20*log10(m.level):.0f} dB', k]
@@ -765,7 +779,7 @@ def _repr_html_(self:Corpus, most=40):
     tail = f'; {n} refused, see <code>check()</code>' if n else ''
     return f'<p><b>{escape(self.name)}</b>: {len(self)} files, {_clock(self.duration)}{tail}</p>'+_table(['file', '', 'duration', 'rate', '', 'level', 'kind'], rows)+more
 
-# %% ../nbs/11_corpus.ipynb #af04b58b
+# %% ../nbs/11_corpus.ipynb #818b9c55
 @patch
 def save(self:Corpus,
     name:str|None=None, # What to call it; its own name by default

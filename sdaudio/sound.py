@@ -149,7 +149,9 @@ def open_audio(
     except (sf.LibsndfileError, OSError) as e:
         why = 'not audio, damaged at its start, or cut off' if isinstance(e, sf.LibsndfileError) else e.strerror
         raise FileError(f"'{path}' cannot be read: {why}", 'WAV, FLAC, AIFF, MP3, OGG, Opus, CAF, W64 or AU', 'opening it in an editor and saving it as WAV') from e
-    with f: yield f
+    with f:
+        if f.format == 'RAW': raise FileError(f"'{path}' cannot be read: not audio, or without a header", do='another copy of it') # libsndfile takes any .au for a telephone
+        yield f
 
 # %% ../nbs/10_sound.ipynb #4df7b091
 def read_blocks(

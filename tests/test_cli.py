@@ -220,3 +220,16 @@ def test_stopped_by_hand(shop, tmp_path):
     assert sdaudio(tmp_path/'home', 'generate', 'stopped', '-d', .3, '-o', tmp_path).returncode == 0
     r = sdaudio(tmp_path/'home', *line, '--minutes', .03)
     assert r.returncode == 0, r.stderr
+
+# Named corpora
+
+def test_corpus_by_name(here, shop):
+    where = shop[0]/'recordings'
+    first = sorted(o.name for o in where.iterdir())[0]
+    r = here('corpus', where, '--exclude', first, '--save', 'few bells')
+    assert r.returncode == 0 and len(r.stdout.splitlines()) == 3 and first in r.stderr and 'sdaudio train' in r.stderr
+    assert here('corpus').stdout.splitlines() == ['few bells']
+    assert len(here('corpus', 'few bells').stdout.splitlines()) == 3 == json.loads(here('corpus', 'few', '--json').stdout)['result'][0]['n_files']
+    assert 'another corpus' in in_words(here('corpus', where, '--save', 'few bells'), 2)
+    assert here('corpus', where, '--include', first, '--save', 'few bells', '--overwrite').returncode == 0
+    assert 'nothing is left' in in_words(here('corpus', where, '--include', 'z*'), 1)

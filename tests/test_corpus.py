@@ -268,3 +268,121 @@ def test_real(name, files, seconds, refused):
     kinds = dict(ambient='sustained', tabla='one-shot', loops='events', strings='sustained')
     assert max(set(c.kinds), key=c.kinds.count) == kinds[name]
     if name == 'tabla': assert all('ms' in p.what for p in c.problems if p.severity == 'refused') # two strokes shorter than 50 ms
+
+# ---- the same recording again
+
+def takes(d, n=3, sr=44100):
+    "Recordings that are neither tones nor noise: bursts of filtered noise, each at its own times"
+    for i in range(n):
+        rng = np.random.default_rng(100+i)
+        env = np.repeat(rng.random(20)**3, sr//8)
+        Sound(.3*env*np.convolve(rng.standard_normal(len(env)), np.hanning(9+4*i), 'same')/3, sr).save(d/f'take {i}.flac')
+    return Sound.load(d/'take 0.flac')
+
+@pytest.mark.parametrize('how', [lambda s,d: s.save(d/'x.mp3'), lambda s,d: s.resample(48000).save(d/'x.opus'), lambda s,d: s.resample(32000).save(d/'x.wav'), lambda s,d: s.gain(-15).save(d/'x.wav', 16),
+    lambda s,d: s.cut(.1, 2.3).save(d/'x.wav'), lambda s,d: Sound(np.repeat(s.y, 2, 0), s.sr).save(d/'x.wav'), lambda s,d: Sound(-s.y, s.sr).save(d/'x.wav'),
+    lambda s,d: s.cut(.05, 2.4).resample(48000).gain(-4).save(d/'x.ogg')])
+def test_same_take_in_another_guise(tmp_path, how):
+    s = takes(tmp_path)
+    how(s, tmp_path)
+    c = Corpus(tmp_path)
+    [p] = [p for p in c.problems if p.severity == 'refused']
+    assert 'take 0' in p.name+p.what and 'nearly the same recording' in p.what and len(c) == 3
+    assert len(Corpus(tmp_path, copies=True)) == 4
+
+def test_other_takes_are_no_copies(tmp_path):
+    "The same pitch and length; the same noise source; the same phrase played twice"
+    takes(tmp_path)
+    for i in range(4): # strokes of one drum
+        rng,t = np.random.default_rng(i),np.arange(22050)/44100
+        Sound(np.exp(-9*t)*np.sin(2*np.pi*(200+2*i)*t)*.4+.05*np.exp(-60*t)*rng.standard_normal(22050), 44100).save(tmp_path/f'stroke {i}.wav')
+        noise(1.5, seed=i).save(tmp_path/f'rain {i}.wav')
+    assert not [p for p in Corpus(tmp_path).problems if p.severity == 'refused']
+
+def test_real_recordings_are_no_copies(corpora):
+    c = Corpus([corpora/o for o in ('ambient', 'tabla', 'loops', 'strings')])
+    assert len(c) == 53 and not [p for p in c.problems if 'same recording' in p.what]
+
+# ---- choosing, several sources, names
+
+def test_include_and_exclude(tmp_path):
+    for i,o in enumerate(('a.wav', 'b.flac', 'deck/a.wav', 'deck/[x] 1.wav', 'low/c.wav')):
+        (tmp_path/o).parent.mkdir(exist_ok=True)
+        noise(seed=i).save(tmp_path/o)
+    def names(**kw): return [f.name for f in Corpus(tmp_path, **kw).files]
+    assert names(exclude='deck') == ['a.wav', 'b.flac', 'low/c.wav'] == names(exclude='DECK/*')
+    assert names(include='*.FLAC') == ['b.flac'] and names(include=['deck', 'b*'], exclude='deck/a.wav') == ['b.flac', 'deck/[x] 1.wav']
+    assert names(exclude='[x] 1.wav') == ['a.wav', 'b.flac', 'deck/a.wav', 'low/c.wav']
+    (tmp_path/'deck'/'a.wav').write_bytes(b'broken') # what is left out is not opened
+    c = Corpus(tmp_path, exclude=['deck/a.wav', 'nothing*'])
+    assert [(p.name, p.severity) for p in c.problems if 'exclude' in p.what or 'pattern' in p.what] == [('nothing*', 'note'), ('deck/a.wav', 'note')]
+    with pytest.raises(CorpusError, match='nothing is left'): Corpus(tmp_path, include='z*')
+
+def test_several_sources_and_names(tmp_path, monkeypatch):
+    for i,o in enumerate(('x/a.wav', 'y/b.wav', 'z/c.wav')):
+        (tmp_path/o).parent.mkdir()
+        noise(seed=i).save(tmp_path/o)
+    c = Corpus([tmp_path/'x', tmp_path/'y', tmp_path/'z'/'c.wav', tmp_path/'x'/'a.wav'], exclude='y/b.wav', name='both')
+    assert [f.name for f in c.files] == ['x/a.wav', 'z/c.wav']
+    c.save()
+    c.save() # the same again is no conflict
+    monkeypatch.chdir(tmp_path)
+    for o in (Corpus('both'), Corpus.open('both'), Corpus('bo'), Corpus(Path('both'))): assert (o.id, o.name) == (c.id, 'both')
+    assert Corpus.saved() == ['both'] and len(Corpus('both', exclude='z')) == 1
+    with pytest.raises(InputError, match='another corpus'): Corpus(tmp_path/'z', name='both').save()
+    Corpus(tmp_path/'z').save('bottle')
+    with pytest.raises(InputError, match='both, bottle'): Corpus('bo')
+    (tmp_path/'both').mkdir() # a folder goes before
+    noise(seed=9).save(tmp_path/'both'/'d.wav')
+    assert Corpus('both')[0].name == 'd.wav' and Corpus.open('both').id == c.id
+    shutil.rmtree(tmp_path/'x')
+    with pytest.raises(CorpusError, match='no longer there'): Corpus.open('both')
+    with pytest.raises(InputError, match='both, bottle'): Corpus.open('harbour')
+
+# ---- stereo, loudness, long files
+
+def test_stereo(tmp_path):
+    a,b,c = (noise(1., seed=i, sr=48000).y[0] for i in range(3))
+    Sound(np.stack([a, .5*a+.5*b]), 48000).save(tmp_path/'wide.wav')
+    assert Corpus(tmp_path).stereo and not Corpus(tmp_path).problems
+    noise(.5, seed=5, sr=48000).save(tmp_path/'mono.wav')
+    c2 = Corpus(tmp_path)
+    assert c2.stereo and 'without sides' in str(c2.check()) and 'mixed to mono' not in str(c2.check()) and 'stereo' in c2.check().expect
+    Sound(np.stack([c, c*.999]), 48000).save(tmp_path/'double.wav')
+    (tmp_path/'wide.wav').unlink()
+    c3 = Corpus(tmp_path)
+    assert not c3.stereo and 'mixed to mono' in str(c3.check()) and c3.load(0, mono=False).channels == 2
+
+def test_much_louder_or_softer(tmp_path):
+    for i in range(6): noise(seed=i, sr=48000, level=.05*(1+.3*i)).save(tmp_path/f'{i}.wav')
+    assert not Corpus(tmp_path).problems
+    noise(seed=9, sr=48000, level=.0015).save(tmp_path/"soft.wav")
+    severity,what = finding(Corpus(tmp_path), 'soft.wav')
+    assert severity == 'note' and 'softer than most' in what
+
+@pytest.mark.parametrize('suffix', ['wav', 'flac', 'mp3', 'ogg', 'opus'])
+@pytest.mark.parametrize('whole', [True, False])
+def test_read_is_load(tmp_path, suffix, whole):
+    "Any part, at any rate, mono or not, also of a damaged file"
+    p = noise(6., channels=2, sr=48000, seed=3).save(tmp_path/f'a.{suffix}')
+    if not whole: p.write_bytes(p.read_bytes()[:-len(p.read_bytes())//3])
+    c = Corpus(tmp_path)
+    assert whole == (not c.problems)
+    for sr,mono in [(48000, True), (44100, False), (22050, True), (None, False)]:
+        y = c.load(0, sr, mono).y
+        for a,b in [(0, 100), (12345, 40000), (y.shape[1]-5000, y.shape[1]), (7, y.shape[1])]:
+            assert np.abs(c.read(0, a, b, sr, mono)-y[:, a:b]).max() < 1e-4
+    assert np.array_equal(np.concatenate(list(c.blocks(0, .7)), 1).shape, c.load(0).y.shape)
+
+@pytest.mark.parametrize('suffix', ['ogg', 'opus'])
+def test_cut_off_ogg(good, suffix):
+    "Such a file does not know how long it was, but that its end is missing"
+    p = noise(4., sr=48000, seed=3).save(good/f'bad.{suffix}')
+    p.write_bytes(p.read_bytes()[:len(p.read_bytes())*2//3])
+    severity,what = finding(Corpus(good), p.name)
+    assert severity == 'changed' and 'its end is missing' in what
+
+def test_summary_shows_itself(good):
+    s = Corpus(good).summary()
+    assert isinstance(s, dict) and json.loads(json.dumps(s)) == s and s['stereo'] is False
+    assert s._repr_html_().count('<svg') == 1 and s['loudness_lufs']['min'] < 0
