@@ -39,7 +39,7 @@ def measure(model, first, data, corpus):
     cfg,stats = model.spec,model.stats
     cuts,silent = loud(data)
     x,y = torch.stack([data.cut(*o) for o in cuts]),mono(data.recorded(cuts), cfg)
-    target,lend,n = denormalise(x, stats),lend_phase(cfg, stats.floor),y.shape[-1]
+    target,lend,n = denormalise(x, stats),lend_phase(cfg, stats.floor, stats.lift),y.shape[-1]
     out = decoded(model, x)
     mean = expand(model.memory.magnitudes(torch.arange(len(model.memory))).mean(0), stats.floor)
     ways = {'ceiling': lend(target[:,0], target), 'true phase': lend(out[:,0], target), 'model': sound_of(model, out, model.phase),

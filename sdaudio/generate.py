@@ -23,7 +23,7 @@ from .istft import fill_masked, from_bands
 from .memory import Memory
 from .phase import phase_method
 from .sound import Sound
-from .spectrogram import compress, denormalise, expand, normalise, phase_steps, to_picture
+from .spectrogram import compress, denormalise, expand, lifted, normalise, phase_steps, to_picture
 
 # %% ../nbs/61_generate.ipynb #ea643a2b
 phase_choices = ('auto', 'memory', 'sum', 'heap') # `auto` is what the model measured to be best
@@ -173,7 +173,7 @@ def render(
         x = denormalise(vae.decode_path((z + heard*model.latent.offset(recipe.controls))[None], T)[0], stats)
         method = model.phase if recipe.phase=='auto' else recipe.phase
         if method=='memory': x = to_picture(x[0], phase, phase_steps(phase, spec), stats.floor)
-        y = from_bands(x[0], fill_masked(phase_method('sum' if method=='memory' else method)(x, stats.floor, spec),
+        y = from_bands(lifted(x[0], stats.lift), fill_masked(phase_method('sum' if method=='memory' else method)(x, stats.floor, spec),
                                          x[0]<stats.floor, recipe.seed), spec, n).numpy()
     fade = min(n, int(.01*spec.sr))
     y[...,-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)

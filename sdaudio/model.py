@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import os
+import tempfile
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -32,16 +33,16 @@ from .checkpoint import load_state, run_lock
 from .config import Config, CorpusError, FileError, InputError
 from .corpus import Corpus
 from .dataset import DataConfig, Excerpts, Pictures
-from .device import pick_device, pick_threads, threads
+from .device import generator, pick_device, pick_threads, threads
 from .generate import Recipe, find_events, render
-from .istft import lend_phase
+from .istft import band_lift, lend_phase
 from .latent import Control, LatentMap
 from .loss import LossConfig, VAELoss, active_dims
 from .memory import Memory
 from .scorecard import Likeness, Scorecard, likeness, measure_phase, scorecard as _measured
 from .sound import Sound
 from .spectrogram import PictureStats, SpecConfig, denormalise, expand, normalise
-from .store import home, load_tensors, read_meta, safe_name, save_tensors, write_json
+from .store import home, load_tensors, read_json, read_meta, safe_name, save_tensors, write_json
 from .take import Take
 from .trainer import TrainConfig, Trainer
 from .vae import VAE, VAEConfig
@@ -150,12 +151,13 @@ def start_model(
         torch.manual_seed(settings.train.seed)
         vae = VAE(settings.net)
     vae.start(_points(vae, data.spread(600)))
+    data.stats = data.stats.replace(lift=band_lift(denormalise(data.spread(48), data.stats), settings.spec, data.stats.floor))
     memory = Memory.of(data)
     events = find_events(memory)
     if not len(events): raise CorpusError(f"No sound event in {corpus.name}", "recordings in which something can be heard")
     kept = len(memory)/(sum(b-a for _,a,b in data.train))
     if kept<.99: warnings.warn(f"the model remembers {kept:.0%} of the training sound, and plays from that part", stacklevel=2)
-    about = dict(corpus=dict(name=corpus.name, id=corpus.id, files=len(corpus), names=[o.name for o in corpus.files], seconds=round(corpus.duration, 1), remembered=min(1, round(kept, 3))),
+    about = dict(corpus=dict(name=corpus.name, id=corpus.id, files=len(corpus), names=[o.name for o in corpus.files], hashes=[o.hash for o in corpus.files], seconds=round(corpus.duration, 1), remembered=min(1, round(kept, 3))),
                  created=datetime.now(timezone.utc).isoformat(timespec='seconds'), version=__version__)
     return Model(settings, data.stats, vae, memory, _map(vae, data), events, name=name or corpus.name, about=about), data
 
@@ -225,7 +227,7 @@ def train(
         keep = Checkpoints(folder)
         with threads(keep.threads() or pick_threads()):
             model,data = start_model(corpus, settings, name, progress)
-            loss = VAELoss(model.settings.loss, data.stats, lend_phase(model.spec, data.stats.floor))
+            loss = VAELoss(model.settings.loss, data.stats, lend_phase(model.spec, data.stats.floor, data.stats.lift))
             listeners = [Ladder(folder), keep, *([Previews(folder/'previews', partial(_preview, model))] if previews else []),
                          *([ShowProgress()] if progress else []), *callbacks]
             trainer = Trainer(model.vae, data, loss, settings.train, dev, listeners).fit()
@@ -243,7 +245,7 @@ def run_folder(
     name:str='' # Of the model; empty: the corpus's
 )->Path: # It exists
     "Where a training keeps its checkpoints: one folder for each name, corpus and settings"
-    about = dict(corpus=dict(name=corpus.name, id=corpus.id), settings=settings.replace(train=settings.train.without_budget()).to_dict())
+    about = dict(corpus=dict(name=corpus.name, id=corpus.id, files=[str(Path(o.path).absolute()) for o in corpus.files]), settings=settings.replace(train=settings.train.without_budget()).to_dict())
     key = hashlib.blake2b(json.dumps([corpus.id, about['settings']], sort_keys=True).encode(), digest_size=4).hexdigest()
     return write_json(home('runs', f'{safe_name(name or corpus.name)}-{key}', 'run.json'), about).parent
 
@@ -252,7 +254,7 @@ def _preview(model, trainer):
     "A held-out excerpt, the same decoded, and a new sound"
     vae,x = copy.deepcopy(trainer.averaged).cpu(),trainer.judge[len(trainer.judge)//2:][:1].cpu()
     target,out = (denormalise(o, model.stats) for o in (x, vae.decode_path(vae.encode_path(x)[0], x.shape[-1])))
-    lend = lend_phase(model.spec, model.stats.floor)
+    lend = lend_phase(model.spec, model.stats.floor, model.stats.lift)
     now = Model(model.settings, model.stats, vae, model.memory, model.latent, model.events, 'memory', model.name)
     return dict(original=Sound(lend(target[:,0], target)[0].numpy(), model.spec.sr), decoded=Sound(lend(out[:,0], target)[0].numpy(), model.spec.sr),
                 new=now.generate(duration=4, seed=len(trainer.previews)))
@@ -332,6 +334,99 @@ def _remap(model, vae):
     return LatentMap.fit(z, vae, model.spec, model.stats)
 
 # %% ../nbs/70_model.ipynb #f2cac651
+@patch
+def grow(self:Model,
+    more, # What to learn in addition: a `Corpus`, a folder, files, or takes to feed back
+    minutes:float=1., # Time for training
+    old:Corpus|str|Path|None=None, # The recordings it was made of, to measure forgetting by; None: looked for where they were
+    progress:bool=True, # Show how far it is
+    device:str='auto', # 'cpu', 'cuda', 'mps'
+    callbacks:list=(), # More listeners, see `sdaudio.trainer.Callback`
+    **train # Settings of `TrainConfig`, for example `steps`, `seed`
+)->Model: # Another model, of the same name; this one stays as it is
+    "Learn more sounds without forgetting those it knows"
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp:
+        corpus,known = _unknown(self, _as_corpus(more, Path(tmp)))
+        settings = self.settings.replace(train=self.settings.train.replace(**dict(minutes=minutes, lr=self.settings.train.lr/2)|train))
+        with threads(pick_threads()):
+            with _Files(progress, len(corpus)) as tick: fresh = Excerpts(Pictures(corpus, self.spec, progress=tick), settings.data)
+            fresh.stats = self.stats # the network keeps its units
+            past = _past(self, old, known, progress)
+            memory = self.memory.joined(Memory.of(fresh))
+            data = _Replayed(fresh, self.memory, past)
+            loss = VAELoss(settings.loss, self.stats, lend_phase(self.spec, self.stats.floor, self.stats.lift))
+            vae = copy.deepcopy(self.vae)
+            sets = dict(old=data.old, new=data.new)
+            before = {k: _mr_of(vae, loss, x) for k,x in sets.items()}
+            trainer = Trainer(vae, data, loss, settings.train, pick_device(device), [*([ShowProgress()] if progress else []), *callbacks]).fit()
+            vae = vae.cpu().eval()
+            after = {k: _mr_of(vae, loss, x) for k,x in sets.items()}
+            if after['old'] > _FORGOT*before['old']:
+                warnings.warn(f"some of the old sounds were forgotten: their MR rose from {before['old']:.2f} to {after['old']:.2f}; less time, or a smaller lr, forgets less", stacklevel=2)
+            judged = dict(old='held-out excerpts' if past else 'remembered excerpts', new='held-out excerpts' if data.held else 'training excerpts')
+            record = dict(name=corpus.name, id=corpus.id, files=len(corpus), seconds=round(corpus.duration, 1), steps=trainer.step, ended=trainer.ended,
+                          **{k: dict(judged_on=judged[k], mr_before=round(before[k], 4), mr=round(after[k], 4)) for k in sets})
+            c = self.about.get('corpus', {})
+            c = c|dict(files=c.get('files', 0)+len(corpus), seconds=round(c.get('seconds', 0)+corpus.duration, 1), names=[*c.get('names', []), *(o.name for o in corpus.files)],
+                       hashes=[*c.get('hashes', []), *(o.hash for o in corpus.files)])
+            about = self.about|dict(corpus=c, grown=[*self.about.get('grown', []), record])
+            about.pop('scorecard', None) # it judged another model
+            model = Model(self.settings, self.stats, vae, memory, self.latent, find_events(memory), self.phase, self.name, about)
+            return Model(model.settings, model.stats, vae, memory, _remap(model, vae), model.events, model.phase, model.name, about)
+
+_FORGOT = 1.05 # times the distance before: more is said
+
+class _Replayed:
+    "Excerpts for growing: half of each batch is new, half is what the model remembers"
+    def __init__(self, fresh, memory, past):
+        self.fresh,self.memory,self.cfg,self.more = fresh,memory,fresh.cfg,()
+        self.begins,held = memory.begins(fresh.cfg.n_frames),fresh.held_out(24)
+        self.held = held is not None
+        self.new = held if self.held else fresh.spread(24)
+        self.old = past.held_out(24) if past else memory.pictures(self.begins[::max(1, len(self.begins)//24)], self.cfg.n_frames)
+    def __len__(self): return 2*len(self.fresh)
+    def held_out(self): return torch.cat([self.old, self.new])
+    def batch(self, step, size, seed=0):
+        g = generator(seed, 'replay', step)
+        at = self.begins[torch.randint(len(self.begins), (size//2,), generator=g)]
+        return torch.cat([self.fresh.batch(step, size-size//2, seed), self.memory.pictures(at, self.cfg.n_frames)])
+
+@torch.no_grad()
+def _mr_of(vae, loss, x): return loss.waveform(vae.decode_path(vae.encode_path(x)[0], x.shape[-1]), x).item()
+
+def _as_corpus(more, tmp):
+    "Recordings as they are; takes as files for the moment"
+    if isinstance(more, Corpus): return more
+    sounds = [more] if isinstance(more, Sound) else more if isinstance(more, (list, tuple)) else []
+    if not sounds or not all(isinstance(o, Sound) for o in sounds): return Corpus(more)
+    ids = [f'{k+1}-{o.id}' if isinstance(o, Take) else k+1 for k,o in enumerate(sounds)]
+    return Corpus([o.save(tmp/f'take-{n}.wav', bits=32) for o,n in zip(sounds, ids)], name='takes')
+
+def _unknown(model, corpus):
+    "Those files of a corpus that the model was not made of, and those that it was"
+    there = set(model.about.get('corpus', {}).get('hashes', ()))
+    parts = [[o.path for o in corpus.files if (o.hash in there)==known] for known in (False, True)]
+    if not parts[0]: raise InputError(f"{corpus.name} has nothing that {model.name} does not know", "new recordings or takes", "train(...) to go on with the same ones")
+    return Corpus(parts[0], name=corpus.name) if parts[1] else corpus, parts[1]
+
+def _past(model, old, known, progress):
+    "The recordings that a model was made of, if they are all there, as excerpts with something held out; else None"
+    want,run = model.about.get('corpus', {}).get('id'),model.about.get('training', {}).get('run')
+    def ours():
+        if old is not None: yield old if isinstance(old, Corpus) else Corpus(old)
+        if known: yield Corpus(known)
+        if run:
+            with suppress(FileError, KeyError): yield Corpus(read_json(home('runs', 'x').parent/safe_name(run)/'run.json')['corpus']['files'])
+    def found():
+        with suppress(InputError, CorpusError): return next((o for o in ours() if o.id==want), None)
+    corpus = found()
+    if old is not None and (corpus is None or corpus.id!=want): raise InputError(f"{old} does not hold the recordings that {model.name} was made of", "those, unchanged", "leave `old` out: forgetting is then measured on what the model remembers")
+    if corpus is None: return None
+    with _Files(progress, len(corpus)) as tick: data = Excerpts(Pictures(corpus, model.spec, progress=tick), model.settings.data)
+    data.stats = model.stats
+    return data if data.held_cuts() else None
+
+# %% ../nbs/70_model.ipynb #366712d5
 @patch
 def save(self:Model,
     name:str|Path='', # A name in the library, or a path; empty: the model's own name

@@ -24,7 +24,7 @@ from .loss import mr_distance
 from .memory import Memory
 from .phase import phase_method
 from .sound import Plot, Sound
-from .spectrogram import SpecConfig, compress, denormalise, expand, filterbank, to_bands
+from .spectrogram import SpecConfig, compress, denormalise, expand, filterbank, lifted, to_bands
 from .vae import VAE
 
 # %% ../nbs/64_scorecard.ipynb #aeab4061
@@ -115,7 +115,7 @@ def sound_of(
     cfg,floor = model.spec,model.stats.floor
     if method=='memory': pic = torch.stack([model.memory.recall(M, model.memory.lookup(M, model.vae)) for M in pic[:,0]])
     phase = phase_method('sum' if method=='memory' else method)(pic, floor, cfg)
-    return from_bands(pic[:,0], fill_masked(phase, pic[:,0]<floor, 0), cfg)
+    return from_bands(lifted(pic[:,0], model.stats.lift), fill_masked(phase, pic[:,0]<floor, 0), cfg)
 
 def components_only(
     vae:VAE
@@ -309,7 +309,7 @@ def _score(y_hat, y, model):
 def _rows(model, data, cuts):
     "The three distances of every way"
     cfg,stats,x,y = model.spec,model.stats,_cut(data, cuts),data.recorded(cuts)
-    target,out,lend,n = denormalise(x, stats),decoded(model, x),lend_phase(model.spec, stats.floor),y.shape[-1]
+    target,out,lend,n = denormalise(x, stats),decoded(model, x),lend_phase(model.spec, stats.floor, stats.lift),y.shape[-1]
     start = copy.copy(model); start.vae = components_only(model.vae)
     mean = expand(model.memory.magnitudes(torch.linspace(0, len(model.memory)-1, min(4096, len(model.memory))).long()).mean(0), stats.floor)
     ways = dict(ceiling=lend(target[:,0], target), true_phase=lend(out[:,0], target), model=sound_of(model, out, model.phase), pca=sound_of(start, decoded(start, x), model.phase),
@@ -337,7 +337,7 @@ def recollect(
     "A stretch of a training recording, out of the memory"
     at = row+torch.arange(n)
     M = expand(model.memory.magnitudes(at), model.stats.floor).T
-    return from_bands(M, fill_masked(model.memory.angles(at).T, M<model.stats.floor, 0), model.spec)
+    return from_bands(lifted(M, model.stats.lift), fill_masked(model.memory.angles(at).T, M<model.stats.floor, 0), model.spec)
 
 def _takes(model, fresh, takes=8, seconds=3., n=64):
     "Stretches of takes as a crowd and one by one, beside other crowds; `fresh` are recordings that were not learnt"

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SpecConfig', 'band_centres', 'filterbank', 'band_steps', 'wrap', 'centred_stft', 'to_bands', 'mid_side', 'left_right',
-           'anchor_cells', 'phase_steps', 'to_picture', 'MelIF', 'mask_floor', 'PictureStats', 'compress', 'normalise',
-           'denormalise', 'expand']
+           'anchor_cells', 'phase_steps', 'to_picture', 'MelIF', 'mask_floor', 'PictureStats', 'lifted', 'compress',
+           'normalise', 'denormalise', 'expand']
 
 # %% ../nbs/13_spectrogram.ipynb #b8bfc2cd
 from dataclasses import dataclass
@@ -199,11 +199,19 @@ class PictureStats(Config):
     mag_std: float = 1. # Its standard deviation
     if_mean: float = 0. # Mean of the instantaneous frequency where it is not masked
     if_std: float = 1. # Its standard deviation
+    lift: tuple = () # What each band loses on the way to sound, dB; empty: nothing is made up for
 
     @property
     def floor(self)->float: # Magnitude
         "The magnitude of the mask"
         return self.ref * 10**(self.mask_db/20)
+
+def lifted(
+    M:Tensor, # Magnitude `(..., bands, n_frames)`
+    lift:tuple # dB for each band, or empty
+)->Tensor: # As `M`
+    "Magnitudes raised by what their bands will lose"
+    return M*10**(torch.tensor(lift, dtype=M.dtype, device=M.device)[:,None]/20) if lift else M
 
 def compress(
     M:Tensor, # Magnitude
