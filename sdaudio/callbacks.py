@@ -74,7 +74,7 @@ class Record(Callback):
     def plot(self,
         fig:Figure|None=None # Drawn into, from empty; None: a new one
     )->Figure:
-        "Loss terms while training, the same on held-out sound (dots), and the distance on held-out sound, over time"
+        "Loss terms while training and on held-out sound (dots), and the distance on held-out and on training sound, over time"
         fig = fig or Figure(figsize=(8,2.6), layout='constrained')
         fig.clear()
         left,right = fig.subplots(1, 2)
@@ -84,8 +84,11 @@ class Record(Callback):
             if dots: left.plot(*zip(*dots), 'o', ms=3, color=f'C{i}')
         left.set(xlabel='seconds', yscale='log', title='loss')
         if self.rows: left.legend(fontsize=7)
-        right.plot([o['seconds'] for o in self.looks], [o['mr'] for o in self.looks], 'o-', ms=3)
-        right.set(xlabel='seconds', title='MR, held out')
+        for k,label in dict(mr='held out', mr_train='training').items():
+            dots = [(o['seconds'], o[k]) for o in self.looks if o.get(k)]
+            if dots: right.plot(*zip(*dots), 'o-', ms=3, lw=1, label=label)
+        right.set(xlabel='seconds', title='MR')
+        if self.looks: right.legend(fontsize=7)
         return fig
 
 # %% ../nbs/52_callbacks.ipynb #a58b97f2
@@ -131,7 +134,7 @@ class JsonLines(Callback):
     def before_fit(self, t): self.say('start', t, budget=t.arc['budget'], judged_on=t.judged_on)
     def after_step(self, t): self.say('step', t, eta=None if t.eta is None else round(t.eta, 1), terms={k: v.item() for k,v in t.terms.items()})
     def after_epoch(self, t): self.say('epoch', t, epochs=round(t.epochs, 3))
-    def after_look(self, t): self.say('look', t, **{k: t.looks[-1][k] for k in ('mr', 'held', 'train')})
+    def after_look(self, t): self.say('look', t, **{k: t.looks[-1][k] for k in ('mr', 'mr_train', 'held', 'train')})
     def after_note(self, t): self.say('note', t, **{k: t.notes[-1][k] for k in ('kind', 'words')})
     def after_preview(self, t): self.say('preview', t, files=[str(p) for p in t.previews[-1]])
     def after_checkpoint(self, t): self.say('checkpoint', t, file=str(t.checkpoint))

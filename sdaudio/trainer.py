@@ -107,28 +107,22 @@ class HoldInterrupt:
 
 # %% ../nbs/51_trainer.ipynb #8d04bbda
 def course_words(
-    looks:list, # Of a `Trainer`, in order: `step`, `mr`, and `train`, mean terms since the look before
-    held_out:bool=True # `mr` is of sound that was not trained on
+    looks:list # Of a `Trainer`, in order: `step`; `mr` and `mr_train`, on held-out and on training sounds; `train`, mean terms since the look before
 )->dict: # Kind to words; empty for a healthy course
     "Overfitting and divergence, said in words"
-    out,fit = {},[_fit(o) for o in looks]
-    seen = [(o,f) for o,f in zip(looks, fit) if f is not None]
-    if len(seen)>1 and seen[-1][1] > 2*(low := min(f for _,f in seen)):
-        out['diverging'] = (f"the training is running away: its loss was {low:.3g} and is {seen[-1][1]:.3g}. "
+    out,fit = {},[_fit(o['train']) for o in looks if o.get('train')]
+    if len(fit)>1 and fit[-1] > 2*min(fit):
+        out['diverging'] = (f"the training is running away: its loss was {min(fit):.3g} and is {fit[-1]:.3g}. "
                             "The best version so far is kept; the preset 'gentle' or a smaller lr would help")
-    best = min(range(len(looks)), key=lambda k: looks[k]['mr'], default=0)
-    later = looks[best+1:]
-    start = next((f for f in fit[best:] if f is not None), None)
-    if held_out and len(later)>1 and later[-1]['mr'] > later[-2]['mr'] > 1.02*looks[best]['mr'] and fit[-1] < .98*start:
-        out['overfitting'] = (f"overfitting: since step {looks[best]['step']} the distance to sounds that are not trained on rose from {looks[best]['mr']:.2f} "
-                              f"to {later[-1]['mr']:.2f}, while the training loss fell from {start:.3g} to {fit[-1]:.3g}. "
-                              f"The version of step {looks[best]['step']} is kept; more recordings or the preset 'gentle' would help")
+    best = min(looks, key=lambda o: o['mr'])
+    *_,one,last = [best, *looks]
+    if last.get('mr_train') and last['mr'] > one['mr'] > 1.02*best['mr'] and last['mr_train'] < .98*best.get('mr_train', 0):
+        out['overfitting'] = (f"overfitting: since step {best['step']} the distance to sounds that are not trained on rose from {best['mr']:.2f} to {last['mr']:.2f}, "
+                              f"while for sounds that are it fell from {best['mr_train']:.2f} to {last['mr_train']:.2f}. "
+                              f"The version of step {best['step']} is kept; more recordings or the preset 'gentle' would help")
     return out
 
-def _fit(look):
-    "What both losses share and what is heard: without the divergence, whose weight rises"
-    terms = look.get('train') or {}
-    return sum(terms.get(k, 0.) for k in ('magnitude', 'mrstft')) if terms else None
+def _fit(terms): return terms.get('magnitude', 0.)+terms.get('mrstft', 0.) # without the divergence, whose weight rises
 
 # %% ../nbs/51_trainer.ipynb #8b1a4260
 class Trainer:
@@ -148,6 +142,7 @@ class Trainer:
         held = data.held_out()
         self.judged_on = 'held-out excerpts' if held is not None else 'training excerpts'
         self.judge = (held if held is not None else data.spread(24)).to(device)
+        self.known = data.spread(12).to(device) if held is not None else None # to tell learning by heart from learning
         self.epoch_steps = max(1, math.ceil((len(data)+len(data.more))/data.cfg.n_frames/cfg.batch_size))
         self.step,self.elapsed,self.terms,self.looks,self.notes,self.previews,self.ended = 0,0.,{},[],[],[],''
         self.arc,self.kept,self.checkpoint,self.diverged = {},None,None,False
@@ -270,15 +265,18 @@ class Trainer:
         held = {k: v.item() for k,v in quiet(x_hat, self.judge, mu.flatten(0,1), logvar.flatten(0,1)).items() if k!='total'} | dict(mrstft=self.loss.cfg.mrstft*mr)
         train = {k: v/self._count for k,v in self._sums.items()} if self._count else None
         self._sums,self._count = {},0
-        self.looks.append(dict(step=self.step, seconds=round(self.elapsed, 1), mr=mr, held=held, train=train))
+        mr_train = self._distance(self.known) if self.known is not None else None
+        self.looks.append(dict(step=self.step, seconds=round(self.elapsed, 1), mr=mr, mr_train=mr_train, held=held, train=train))
         if self.kept is None or mr<=self.kept['mr']:
             self.best.load_state_dict(self.averaged.state_dict())
             self.kept = dict(step=self.step, mr=mr)
-        for kind,words in course_words(self._looks_of_arc(), self.judged_on=='held-out excerpts').items(): self.note(kind, words)
+        for kind,words in course_words(self._looks_of_arc()).items(): self.note(kind, words)
         self._wind_down()
         self.tell('after_look')
         self._look_time = time.monotonic()-t
         self._looked += self._look_time
+
+    def _distance(self, x): return self.loss.waveform(self.averaged.decode_path(self.averaged.encode_path(x)[0], x.shape[-1]), x).item()
 
     _looked = 0.
     def _looks_of_arc(self): return [o for o in self.looks if o['step']>=self.arc['first']]
@@ -308,7 +306,8 @@ def plan(self:Trainer,
     if arc['plan'] and not _crossed(before, self.share, 32) or not arc['plan'] and self.step-arc['first']<4 and left>0 or not self.pace: return
     n = max(1, round((left-self._looks_left*self._look_time)/self.pace))
     if arc['cooling']: n = min(n, max(1, arc['plan'][-1][2]-self.step))
-    if self.share<1: arc['plan'].append([self.step, self.share, self.step+n])
+    share = self.share if arc['plan'] else min(.9, (self.elapsed-arc['since'])/(60*self.cfg.minutes))
+    if share<1: arc['plan'].append([self.step, share, self.step+n])
     self._reset(time.monotonic()-self.elapsed)
 
 @patch
