@@ -152,7 +152,7 @@ def _goes_on(path, corpus, settings):
     meta = read_meta(path)
     plain = lambda s: s.replace(train=s.train.without_budget())
     old = plain(type(settings).from_dict(meta['settings']))
-    return old in [plain(settings), plain(settings.with_channels(3-settings.spec.channels))] and meta['about']['corpus']['id'] == corpus.id
+    return old == plain(settings) and meta['about']['corpus']['id'] == corpus.id
 
 def _mr(meta):
     "How far a model was from held-out sound, as far as it is known"
@@ -167,6 +167,7 @@ def _train(
     epochs:float=0., # Times through the recordings instead of minutes
     patience:int=0, # Wind down when so many looks in a row brought nothing better; there are 8 looks in a budget
     preset:str='auto', # gentle, balanced, bold, or auto by the amount of sound
+    channels:int=0, # 1 mono, 2 stereo; 0: as most of the recordings are
     name:str='', # Name in the library; by default the folder's
     seed:int=0, # Fixes everything that is left to chance
     device:str='auto', # auto, cpu, cuda, cuda:1 or mps
@@ -180,7 +181,7 @@ def _train(
     from sdaudio.callbacks import JsonLines
     from sdaudio.model import Model, choose_settings, model_path, train
     from sdaudio.store import read_meta
-    name,settings = name or corpus.name,choose_settings(preset, corpus.duration)
+    name,settings = name or corpus.name,choose_settings(preset, corpus.duration, channels or 1+corpus.stereo)
     budget = dict(minutes=minutes, steps=steps, epochs=epochs, patience=patience, seed=seed)
     settings = settings.replace(train=settings.train.replace(**budget))
     path = model_path(name)
@@ -195,7 +196,7 @@ def _train(
         else:
             model.save(name, overwrite=True)
             kept.append(model)
-    model = train(corpus, name=name, settings=settings, device=device, resume=not fresh, done=keep, callbacks=[JsonLines(events)] if events else [], **budget)
+    model = train(corpus, name=name, preset=preset, channels=channels, device=device, resume=not fresh, done=keep, callbacks=[JsonLines(events)] if events else [], **budget)
     ended,model = model.about['training']['ended'],kept[0]
     yield path, dict(path=str(path), name=model.name, id=model.id)
     if ended == 'stopped by hand':
@@ -298,6 +299,26 @@ def _ladder(
         return
     for i,o in enumerate(m.ladder):
         yield f"{i}\tstep {o['step']}\t{o['seconds']:.0f} s" + (f"\tMR {o['mr']:.3f}" if o['mr'] else ''), dict(rung=i) | o | dict(path=str(o['path']))
+
+@command(app, 'analyse')
+def _analyse(
+    name:str, # A model in the library, or a path
+    *,
+    again:bool=False, # Measure anew and keep the result, also where it is known
+    plot:Path=None # Write the picture of the proof there, as PNG
+):
+    "Say which controls a model has, with the proof of each, and which failed and why"
+    from sdaudio.model import Model, find_model
+    path = find_model(name)
+    m = Model.load(path)
+    if again or not m.latent.proofs:
+        m.analyse()
+        m.save(path, overwrite=True)
+    if plot:
+        from sdaudio.store import write_bytes
+        write_bytes(plot, m.latent.plot().to_png(150))
+    say(m.latent)
+    for c in m.latent.proofs: yield f"{c.name}\t{'verified' if c.verified else c.reason}", c.to_record()
 
 @command(app, 'scorecard')
 def _scorecard(
