@@ -440,14 +440,14 @@ def _agreement(
     sr:int # Samples per second
 )->float: # 0 nothing in common, 1 the same
     "How far two sounds agree in phase, as the median over the bands in which both have something"
-    if np.abs((u*v).sum()) < .7*np.sqrt((u**2).sum()*(v**2).sum()): return 0. # not even the strongest parts agree
+    if np.abs((u*v).sum()) < .4*np.sqrt((u**2).sum()*(v**2).sum()): return 0. # not even the strongest parts agree
     U,V = np.fft.rfft(u),np.fft.rfft(v)
     at = np.minimum(np.searchsorted(np.fft.rfftfreq(len(u), 1/sr), np.minimum(_edges[1:], .4*sr)), len(U)-1)
     both,p,q = (np.add.reduceat(o, at)[:-1] for o in (U*V.conj(), np.abs(U)**2, np.abs(V)**2))
     ok = (np.diff(at) > 3) & (p > 1e-6*p.max()) & (q > 1e-6*q.max())
     return float(np.median(np.abs(both[ok])/np.sqrt(p[ok]*q[ok]))) if ok.any() else 0.
 
-def _same_take(a, b, lag, seconds=2., around=.3):
+def _same_take(a, b, lag, seconds=4., around=.3):
     "How far the samples of two files agree, and the gain of the second"
     (f,m),(g,n) = a,b
     sr = min(f.sr, g.sr)
