@@ -116,11 +116,13 @@ def course_words(
                             "The best version so far is kept; the preset 'gentle' or a smaller lr would help")
     best = min(looks, key=lambda o: o['mr'])
     *_,one,last = [best, *looks]
-    if last.get('mr_train') and last['mr'] > one['mr'] > 1.02*best['mr'] and last['mr_train'] < .98*best.get('mr_train', 0):
+    if last.get('mr_train') and last['step'] >= best['step']+_SURE and last['mr'] > one['mr'] > 1.02*best['mr'] and last['mr_train'] < .98*best.get('mr_train', 0):
         out['overfitting'] = (f"overfitting: since step {best['step']} the distance to sounds that are not trained on rose from {best['mr']:.2f} to {last['mr']:.2f}, "
                               f"while for sounds that are it fell from {best['mr_train']:.2f} to {last['mr_train']:.2f}. "
                               f"The version of step {best['step']} is kept; more recordings or the preset 'gentle' would help")
     return out
+
+_SURE = 100 # steps; earlier, it may be the first steps that shake the start
 
 def _fit(terms): return terms.get('magnitude', 0.)+terms.get('mrstft', 0.) # without the divergence, whose weight rises
 

@@ -238,6 +238,7 @@ def test_overfitting_and_divergence_are_said(corpus, monkeypatch):
     said = io.StringIO()
     healthy = learn(corpus, 24, name='healthy', callbacks=[JsonLines(said)])
     assert healthy.about['training']['notes']==[] and '"note"' not in said.getvalue()
+    monkeypatch.setattr(trainers, '_SURE', 4)
     monkeypatch.setattr(trainers.Trainer, 'look', fake_look(lambda k: [1, .5, .6, .7, .8][k], lambda k: 1-.1*k))
     with pytest.warns(UserWarning, match='overfitting: since step 2 .* rose from 0.50 to 0.70.* fell from 0.90 to 0.70'):
         over = learn(corpus, 8, name='over', callbacks=[JsonLines(said)])
