@@ -113,7 +113,8 @@ def gather(args):
         steps = ', '.join(f"{a['steps']}" + (f" (b {b['steps']})" if b else '') for a,b in found if a)
         rows.append((corpus.name, f"steps: {steps}; excerpts: {', '.join(str(a['excerpts']) for a in ours)}", '', '', ''))
     words = ' '.join(['benchmarks/quality.py', *args.corpora, f'--minutes {args.minutes:g} --seeds {args.seeds} --budget-b {args.budget_b}', *(['--channels 2'] if stereo else [])])
-    report('Quality', f'python {words}', ['corpus', 'way', 'MR', 'log-mel dB', 'envelope correlation'], rows,
+    cores = os.environ.get('SDAUDIO_THREADS')
+    report('Quality', f"{f'SDAUDIO_THREADS={cores} ' if cores else ''}python {words}", ['corpus', 'way', 'MR', 'log-mel dB', 'envelope correlation'], rows,
            ['The whole path on held-out excerpts of 0.67 s, against the samples of the recording; means over excerpts, then over seeds (least to most). A seed draws the held-out part as well as the training.',
             'MR: multi-resolution STFT distance. Log-mel: mean absolute difference of 64 bands at 512, 1024 and 2048 samples, powers averaged over two windows, floor 80 dB below the loudest band of the corpus: two independent stretches of the same noise are about 1.4 dB apart. Envelope correlation: of 1 ms RMS; 1 is the same. Smaller is nearer for the first two, larger for the last.',
             '`ceiling`: the picture with its own phase, no network. `true phase`: decoded magnitudes with the phase of the target. `pca`: the start, before training, with the phase method of the model. `nearest`: the training excerpt with the most similar log-mel picture, as it is remembered. `mean`: the mean spectrum of the corpus, held. `noise`: noise with the smoothed spectrum of the excerpt. `b`: plain convolutional VAE on 128-band log-mel, 128 latent numbers for an excerpt, and 32 iterations of Griffin-Lim, trained as long; its ceiling is the same without a network.',
