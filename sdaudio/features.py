@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['descriptors', 'also', 'Descriptor', 'power_frames', 'centroid', 'rolloff', 'flatness', 'k_weights', 'onset_strength',
-           'describe', 'Descriptions', 'describe_corpus']
+           'describe', 'smooth_describe', 'Descriptions', 'describe_corpus']
 
 # %% ../nbs/12_features.ipynb #ec1c58c1
 from collections.abc import Callable
@@ -65,7 +65,7 @@ def centroid(
     f:Tensor # Hz `(bins,)`
 )->Tensor: # Hz `(..., n_frames)`; 0 where there is nothing
     "The mean frequency, weighted by magnitude"
-    m = P.sqrt()
+    m = (P+1e-24).sqrt()
     return (f[:,None]*m).sum(-2)/(m.sum(-2)+1e-12)
 
 def rolloff(
@@ -151,7 +151,7 @@ def _tension(P, f):
     m,turn = _partials(P, f)
     total = m.sum(1)+1e-9
     power = sum((w*(m*(k*turn).cos()).sum(1)/total).square()+(w*(m*(k*turn).sin()).sum(1)/total).square() for k,w in enumerate(_intervals, 1))
-    return 1-(power/sum(w*w for w in _intervals)).sqrt()
+    return 1-(power/sum(w*w for w in _intervals)+1e-9).sqrt()
 
 # %% ../nbs/12_features.ipynb #c0c041fb
 @lru_cache(8)
@@ -210,14 +210,15 @@ def _roughness(fast, fps):
     "Depth of the beating of band envelopes, weighted by their power"
     n,k = 128,fast.shape[1]
     edge = torch.unique(torch.logspace(0, log2(k)*log10(2), 22).round().long()) # a bin each at first, then a third of an octave
-    env = torch.stack([fast[:,a:b].sum(1) for a,b in zip(edge[:-1].tolist(), edge[1:].tolist())], 1).sqrt()
+    env = torch.stack([fast[:,a:b].sum(1) for a,b in zip(edge[:-1].tolist(), edge[1:].tolist())], 1).add(1e-20).sqrt()
     if env.shape[-1]<n: env = torch.nn.functional.pad(env, (0, n-env.shape[-1]))
     seg = env.unfold(-1, n, n//2)*torch.hann_window(n)
     beat = torch.arange(n//2+1)*fps/n
     w = torch.where((beat>=15)&(beat<=180), beat/70*(1-beat/70).exp()/_passed(beat, fps), 0.)
     total = seg.square().sum(-1) # (batch, bands, segments)
-    moved = 2*(w*torch.fft.rfft(seg).abs().square()).sum(-1)/n
-    return (2*moved.sum((1,2))/(total.sum((1,2))+1e-9)).sqrt()
+    F = torch.fft.rfft(seg)
+    moved = 2*(w*(F.real.square()+F.imag.square())).sum(-1)/n
+    return (2*moved.sum((1,2))/(total.sum((1,2))+1e-9)+1e-9).sqrt()
 
 def _passed(beat, fps):
     "Share of the power of a beating that a Hann window of four hops lets through, at least 0.4"
@@ -272,11 +273,11 @@ def describe(
 
 def _describe(y, sr):
     n_fft,n = _size(sr),y.shape[-1]
-    P,fast,long = (power_frames(y, k, k//4) for k in (n_fft, n_fft//4, 2*n_fft))
+    P,fast,long = (power_frames(y, k, hop) for k,hop in ((n_fft, n_fft//4), (n_fft//4, n_fft//16), (2*n_fft, n_fft)))
     f,fine,fps = torch.fft.rfftfreq(n_fft, 1/sr),torch.fft.rfftfreq(2*n_fft, 1/sr),sr/(n_fft//4)
-    M = P.sqrt(); heard = (M-1e-3*M.amax(1, keepdim=True)).clamp(min=0).square() # what lies 60 dB below the loudest is not heard
+    M = (P+1e-20).sqrt(); heard = (M-1e-3*M.amax(1, keepdim=True)).clamp(min=0).square() # what lies 60 dB below the loudest is not heard
     bright,roll = (_over((v/1000).clamp(min=.02).log2(), P) for v in (centroid(heard, f), rolloff(heard, f)))
-    o,e = onset_strength(P, sr),fast.sum(1).sqrt()
+    o,e = onset_strength(P, sr),(fast.sum(1)+1e-20).sqrt()
     midi,sure = _pitch(y, sr)
     return dict(brightness=bright, warmth=_warmth(P, f), roughness=_roughness(fast, 4*fps), tension=_over(_tension(long, fine), long),
                 noisiness=_over(_noisiness(long, sr), long),
@@ -285,12 +286,26 @@ def _describe(y, sr):
 
 def _over(v, P):
     "Mean over frames, the louder ones counting more; a silent sound gets 0"
-    level = P.sum(1).sqrt()
+    level = (P.sum(1)+1e-20).sqrt()
     return (v*level).sum(1)/(level.sum(1)+1e-6)
 
 _MOST = 2_000_000 # samples worked on at once
 
-# %% ../nbs/12_features.ipynb #5adcbca0
+# %% ../nbs/12_features.ipynb #0344ff2f
+def smooth_describe(
+    y:Tensor, # `(batch, channels, n)`, finite
+    sr:int # Samples per second
+)->dict: # Name to `(batch,)`; gradients pass through
+    "The descriptors that a gradient can follow, with stand-ins for attack and reverberance; texture and pitch have none"
+    d,n = _describe(y, sr),_size(sr)
+    e = (power_frames(y, n//4, n//16).sum(1)+1e-12).sqrt()
+    t,top = torch.arange(e.shape[1]),e.amax(1, keepdim=True)
+    first = e.argmax(1, keepdim=True)
+    last = len(t)-1-(e>=.9*top).flip(1).float().argmax(1, keepdim=True)
+    rise,fall = ((e/top)*(t<=first)).sum(1).log10(),((e/top).square()*(t>=last)).sum(1).log10()
+    return {k: d[k] for k in ('brightness','warmth','roughness','tension','noisiness','pulse','loudness')} | dict(attack=rise, reverberance=fall)
+
+# %% ../nbs/12_features.ipynb #f5364194
 _columns = dict(centroid_hz=0, rolloff_hz=0, flatness=4, roughness=2, onsets_per_s=1, attack_ms=0, pitch_hz=1, pitch_confidence=2, loudness_lufs=1) # and digits
 
 class Descriptions:
@@ -323,7 +338,7 @@ class Descriptions:
         head,*body = self._cells()
         return f'<div style="overflow-x:auto"><table>{row(head, "th")}{"".join(row(r, "td") for r in body)}</table></div>'
 
-# %% ../nbs/12_features.ipynb #c8c89dde
+# %% ../nbs/12_features.ipynb #9c3e351e
 def describe_corpus(
     corpus:Corpus,
     progress:Callable|None=None # Called with (done, total, name) after each file

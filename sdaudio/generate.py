@@ -20,6 +20,7 @@ from . import __version__
 from .config import Config, InputError
 from .device import generator, threads
 from .istft import fill_masked, from_bands
+from .latent import heard_points
 from .memory import Memory
 from .phase import phase_method
 from .sound import Sound
@@ -170,7 +171,7 @@ def render(
             here,there = (_joint(compress(o, stats.floor), spec) for o in (M, other))
             phase = torch.where(weight*there > (1-weight)*here, angle, phase)
             heard = torch.maximum(heard, _heard(other, model))
-        x = denormalise(vae.decode_path((z + heard*model.latent.offset(recipe.controls))[None], T)[0], stats)
+        x = denormalise(vae.decode_path((z + model.latent.offset(recipe.controls, z, heard))[None], T)[0], stats)
         method = model.phase if recipe.phase=='auto' else recipe.phase
         if method=='memory': x = to_picture(x[0], phase, phase_steps(phase, spec), stats.floor)
         y = from_bands(lifted(x[0], stats.lift), fill_masked(phase_method('sum' if method=='memory' else method)(x, stats.floor, spec),
@@ -186,9 +187,7 @@ def _path(model, M, phase):
 
 def _heard(M, model):
     "0 where a point of the path is silent, 1 where it is not, `(points, 1)`: controls must not wake the silence"
-    c,hop = _louder(compress(M, model.stats.floor), model.spec),model.vae.hop
-    pad = torch.nn.functional.pad(c, (hop, 2*hop-1-(len(c)-1)%hop)).unfold(0, 2*hop, hop)
-    return (pad.amax(1, keepdim=True)/.15).clamp(max=1.)
+    return heard_points(M, model.spec, model.stats, model.vae.hop)
 
 def _shares(score, hop, k, recipe):
     "How much of the other sound each point of the path takes, constant within an event"

@@ -21,6 +21,7 @@ from datetime import datetime, timezone
 from functools import partial
 from html import escape
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 from fastcore.basics import patch
@@ -36,7 +37,7 @@ from .dataset import DataConfig, Excerpts, Pictures
 from .device import generator, pick_device, pick_threads, threads
 from .generate import Recipe, find_events, render
 from .istft import band_lift, lend_phase
-from .latent import Control, LatentMap
+from .latent import LatentMap, analyse as _analyse
 from .loss import LossConfig, VAELoss, active_dims
 from .memory import Memory
 from .scorecard import Likeness, Scorecard, likeness, measure_phase, scorecard as _measured
@@ -63,9 +64,9 @@ class Settings(Config):
     def with_channels(self,
         channels:int # 1 mono, 2 stereo
     )->'Settings':
-        "The same settings for a mono or a stereo instrument"
-        spec = self.spec.replace(channels=channels)
-        return self.replace(spec=spec, net=self.net.replace(bands=spec.bands))
+        "The same settings for a mono or a stereo instrument; as many waveforms are compared in a step"
+        spec,heard = self.spec.replace(channels=channels),max(1, self.loss.heard*self.spec.channels//channels)
+        return self.replace(spec=spec, net=self.net.replace(bands=spec.bands), loss=self.loss.replace(heard=heard))
 
 # %% ../nbs/70_model.ipynb #0b267e03
 _SUFFIX,_FORMAT = '.sdaudio',1
@@ -94,12 +95,13 @@ class Model:
 
     def _hash(self):
         "A name that two models share only if they sound the same"
-        h = hashlib.blake2b(json.dumps([self.spec.to_dict(), self.stats.to_dict(), self.phase]).encode(), digest_size=6)
+        spec,stats = ({k: v for k,v in o.to_dict().items() if (k, v) not in (('channels', 1), ('lift', []))} for o in (self.spec, self.stats)) # as before there were these
+        h = hashlib.blake2b(json.dumps([spec, stats, self.phase]).encode(), digest_size=6)
         for _,v in sorted(self._tensors().items()): h.update(v.detach().cpu().contiguous().numpy().tobytes())
         return h.hexdigest()
 
     def _tensors(self):
-        parts = dict(vae=self.vae.state_dict(), memory=self.memory.tensors(), latent=dict(directions=self.latent.directions), score=dict(events=self.events))
+        parts = dict(vae=self.vae.state_dict(), memory=self.memory.tensors(), latent=self.latent.tensors(), score=dict(events=self.events))
         return {f'{part}/{k}': v for part,ts in parts.items() for k,v in ts.items()}
 
     def play(self,
@@ -170,6 +172,14 @@ def _map(vae, data):
     with torch.no_grad(): z = torch.cat([vae.encode(o)[0] for o in _points(vae, data.spread(200)).split(256)])
     return LatentMap.fit(z, vae, data.pics.cfg, data.stats)
 
+_SOON = 20 # seconds: the named controls are not looked for after a training that was shorter than the search
+
+def _named(vae, model, progress):
+    "All controls with their proof; None where somebody has had enough of waiting"
+    try:
+        with _Files(progress, 13, 'controls') as tick: return _analyse(vae, model.spec, model.stats, model.memory, progress=tick)
+    except KeyboardInterrupt: warnings.warn('the search for named controls was stopped; model.analyse() takes it up again', stacklevel=3)
+
 class _Files:
     "A line that counts what is done"
     def __init__(self, show, total, verb='reading'): self.show,self.total,self.verb = show,total,verb
@@ -191,11 +201,12 @@ _auto = dict(gentle=10., balanced=1200., bold=math.inf) # up to so many seconds 
 
 def choose_settings(
     preset:str='auto', # 'gentle', 'balanced', 'bold'; 'auto' chooses one of them
-    seconds:float=60. # Of usable sound, for 'auto'
+    seconds:float=60., # Of usable sound, for 'auto'
+    channels:int=1 # 1 mono, 2 stereo
 )->Settings:
     "The settings that go by a name"
     if preset!='auto' and preset not in presets: raise InputError(f"preset '{preset}'", f"one of: auto, {', '.join(presets)}")
-    return presets[next(k for k,most in _auto.items() if seconds<=most) if preset=='auto' else preset]
+    return presets[next(k for k,most in _auto.items() if seconds<=most) if preset=='auto' else preset].with_channels(channels)
 
 # %% ../nbs/70_model.ipynb #48c5c9de
 def train(
@@ -204,6 +215,7 @@ def train(
     name:str='', # Of the model and of its run folder; empty: the corpus's
     settings:Settings|None=None, # None: those of the preset
     preset:str='auto', # 'gentle', 'balanced', 'bold', or 'auto' by the amount of sound
+    channels:int=0, # 1 mono, 2 stereo; 0: as `settings` say, or as most of the recordings are
     progress:bool=True, # Show how far it is
     resume:bool=True, # Go on where an earlier training of the same name, corpus and settings stopped
     device:str='auto', # 'cpu', 'cuda', 'mps'
@@ -218,7 +230,8 @@ def train(
         refused = [o.name for o in corpus.problems if o.severity=='refused']
         if refused: warnings.warn(f"{len(refused)} files are not used ({', '.join(refused[:5])}); Corpus(...).check() says why", stacklevel=2)
     if settings and preset!='auto': raise InputError(f"settings and preset='{preset}'", "one of the two")
-    settings = settings or choose_settings(preset, corpus.duration)
+    settings = settings or choose_settings(preset, corpus.duration, 1+corpus.stereo)
+    if channels: settings = settings.with_channels(channels)
     settings = settings.replace(train=settings.train.replace(minutes=minutes, **more))
     dev,folder = pick_device(device),run_folder(corpus, settings, name)
     with run_lock(folder):
@@ -272,7 +285,8 @@ def finish_model(
     mr = [o['mr'] for o in trainer.looks]
     training = dict(steps=trainer.step, seconds=round(trainer.elapsed, 1), ended=trainer.ended, device=str(device), judged_on=trainer.judged_on,
                     mr_start=round(mr[0], 4), mr=round(min(mr), 4), looks=trainer.looks, phase_mr=phase_mr, active_dims=active_dims(mu))
-    model = Model(model.settings, model.stats, vae, model.memory, _map(vae, data), model.events,
+    latent = _map(vae, data) if trainer.elapsed<_SOON else _named(vae, model, progress) or _map(vae, data)
+    model = Model(model.settings, model.stats, vae, model.memory, latent, model.events,
                   min(phase_mr, key=phase_mr.get, default='memory'), model.name, model.about|dict(training=training))
     with _Files(progress, 3, 'measuring') as tick: model.about['scorecard'] = _measured(model, data, progress=tick).to_dict()
     return model
@@ -339,6 +353,7 @@ def grow(self:Model,
     more, # What to learn in addition: a `Corpus`, a folder, files, or takes to feed back
     minutes:float=1., # Time for training
     old:Corpus|str|Path|None=None, # The recordings it was made of, to measure forgetting by; None: looked for where they were
+    room:int=32, # Dimensions that it may gain
     progress:bool=True, # Show how far it is
     device:str='auto', # 'cpu', 'cuda', 'mps'
     callbacks:list=(), # More listeners, see `sdaudio.trainer.Callback`
@@ -347,7 +362,7 @@ def grow(self:Model,
     "Learn more sounds without forgetting those it knows"
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp:
         corpus,known = _unknown(self, _as_corpus(more, Path(tmp)))
-        settings = self.settings.replace(train=self.settings.train.replace(**dict(minutes=minutes, lr=self.settings.train.lr/2)|train))
+        settings = self.settings.replace(train=self.settings.train.replace(minutes=minutes, **train))
         with threads(pick_threads()):
             with _Files(progress, len(corpus)) as tick: fresh = Excerpts(Pictures(corpus, self.spec, progress=tick), settings.data)
             fresh.stats = self.stats # the network keeps its units
@@ -355,41 +370,47 @@ def grow(self:Model,
             memory = self.memory.joined(Memory.of(fresh))
             data = _Replayed(fresh, self.memory, past)
             loss = VAELoss(settings.loss, self.stats, lend_phase(self.spec, self.stats.floor, self.stats.lift))
-            vae = copy.deepcopy(self.vae)
             sets = dict(old=data.old, new=data.new)
-            before = {k: _mr_of(vae, loss, x) for k,x in sets.items()}
+            before = {k: _mr_of(self.vae, loss, x) for k,x in sets.items()}
+            vae = self.vae.widen(_points(self.vae, fresh.spread(600)), room)
+            first = {k: v.clone() for k,v in vae.state_dict().items()}
             trainer = Trainer(vae, data, loss, settings.train, pick_device(device), [*([ShowProgress()] if progress else []), *callbacks]).fit()
-            vae = vae.cpu().eval()
-            after = {k: _mr_of(vae, loss, x) for k,x in sets.items()}
-            if after['old'] > _FORGOT*before['old']:
-                warnings.warn(f"some of the old sounds were forgotten: their MR rose from {before['old']:.2f} to {after['old']:.2f}; less time, or a smaller lr, forgets less", stacklevel=2)
+            last = {k: v.clone() for k,v in vae.cpu().eval().state_dict().items()}
+            for share in (1., .75, .5, .25, 0.): # as far towards the new weights as the old sounds allow (Wortsman et al. 2022)
+                vae.load_state_dict({k: first[k].lerp(last[k], share) for k in first})
+                after = {k: _mr_of(vae, loss, x) for k,x in sets.items()}
+                if after['old'] <= _FORGOT*before['old']: break
+            if share<1: warnings.warn(f"only {share:.0%} of the way was gone, so that the old sounds are not forgotten; more time for training would allow more", stacklevel=2)
             judged = dict(old='held-out excerpts' if past else 'remembered excerpts', new='held-out excerpts' if data.held else 'training excerpts')
-            record = dict(name=corpus.name, id=corpus.id, files=len(corpus), seconds=round(corpus.duration, 1), steps=trainer.step, ended=trainer.ended,
+            record = dict(name=corpus.name, id=corpus.id, files=len(corpus), seconds=round(corpus.duration, 1), steps=trainer.step, ended=trainer.ended, share=share,
                           **{k: dict(judged_on=judged[k], mr_before=round(before[k], 4), mr=round(after[k], 4)) for k in sets})
             c = self.about.get('corpus', {})
             c = c|dict(files=c.get('files', 0)+len(corpus), seconds=round(c.get('seconds', 0)+corpus.duration, 1), names=[*c.get('names', []), *(o.name for o in corpus.files)],
                        hashes=[*c.get('hashes', []), *(o.hash for o in corpus.files)])
             about = self.about|dict(corpus=c, grown=[*self.about.get('grown', []), record])
             about.pop('scorecard', None) # it judged another model
-            model = Model(self.settings, self.stats, vae, memory, self.latent, find_events(memory), self.phase, self.name, about)
-            return Model(model.settings, model.stats, vae, memory, _remap(model, vae), model.events, model.phase, model.name, about)
+            start = SimpleNamespace(spec=self.spec, stats=self.stats, memory=memory)
+            return Model(self.settings.replace(net=vae.cfg), self.stats, vae, memory, _remap(start, vae), find_events(memory), self.phase, self.name, about)
 
-_FORGOT = 1.05 # times the distance before: more is said
+_FORGOT = 1.05 # times the distance before: the most that is allowed
 
 class _Replayed:
-    "Excerpts for growing: half of each batch is new, half is what the model remembers"
+    "Excerpts for growing: a quarter of each batch is new, the rest is what the model remembers"
     def __init__(self, fresh, memory, past):
         self.fresh,self.memory,self.cfg,self.more = fresh,memory,fresh.cfg,()
         self.begins,held = memory.begins(fresh.cfg.n_frames),fresh.held_out(24)
         self.held = held is not None
         self.new = held if self.held else fresh.spread(24)
-        self.old = past.held_out(24) if past else memory.pictures(self.begins[::max(1, len(self.begins)//24)], self.cfg.n_frames)
-    def __len__(self): return 2*len(self.fresh)
+        self.old = past.held_out(24) if past else self._remembered(24)
+    def _remembered(self, most): return self.memory.pictures(self.begins[::math.ceil(len(self.begins)/most)], self.cfg.n_frames)
+    def __len__(self): return 4*len(self.fresh)
     def held_out(self): return torch.cat([self.old, self.new])
+    def spread(self, most): return torch.cat([self.fresh.spread(most//2), self._remembered(most//2)])
     def batch(self, step, size, seed=0):
         g = generator(seed, 'replay', step)
-        at = self.begins[torch.randint(len(self.begins), (size//2,), generator=g)]
-        return torch.cat([self.fresh.batch(step, size-size//2, seed), self.memory.pictures(at, self.cfg.n_frames)])
+        new = max(1, size//4)
+        at = self.begins[torch.randint(len(self.begins), (size-new,), generator=g)]
+        return torch.cat([self.fresh.batch(step, new, seed), self.memory.pictures(at, self.cfg.n_frames)])
 
 @torch.no_grad()
 def _mr_of(vae, loss, x): return loss.waveform(vae.decode_path(vae.encode_path(x)[0], x.shape[-1]), x).item()
@@ -457,11 +478,21 @@ def load(cls:Model,
         settings,stats = Settings.from_dict(meta['settings']),PictureStats.from_dict(meta['stats'])
         vae = VAE(settings.net); vae.load_state_dict(part('vae'))
         memory = Memory(**part('memory'), spec=settings.spec, stats=stats)
-        latent = LatentMap([Control.from_dict(c) for c in meta['latent']['controls']], tensors['latent/directions'])
+        latent = LatentMap.from_dict(meta['latent'], part('latent'))
         model = cls(settings, stats, vae, memory, latent, tensors['score/events'], meta['phase'], path.name.removesuffix(_SUFFIX), meta['about'])
     except (KeyError, TypeError, RuntimeError, InputError) as e: raise FileError(f"{path} is no model of ours ({str(e).splitlines()[0]})", "a file that Model.save wrote") from e
     if model.id!=meta['id']: raise FileError(f"{path} was changed after it was saved", "an unchanged copy")
     return model
+
+@patch
+def analyse(self:Model,
+    progress:bool=True # Show how far it is
+)->LatentMap: # Shows itself as the table of proofs
+    "Look for the named controls again, prove them, and keep them in this model (`save` writes them)"
+    with threads(pick_threads()), _Files(progress, 13, 'controls') as tick:
+        self.latent = _analyse(self.vae, self.spec, self.stats, self.memory, progress=tick)
+    self.id = self._hash()
+    return self.latent
 
 def model_path(
     name:str|Path # A name in the library, or a path
