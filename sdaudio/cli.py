@@ -204,6 +204,29 @@ def _train(
     say(f'play it: sdaudio generate {json.dumps(name) if " " in name else name}')
 
 # %% ../nbs/88_cli.ipynb #499bd61d
+@command(app, 'grow')
+def _grow(
+    name:str, # The model
+    folder:Path, # Recordings to learn in addition; what it knows already is left out
+    *,
+    minutes:float=1., # Time budget; Ctrl-C stops earlier and keeps what was learnt
+    steps:int=0, # Steps to make instead of minutes
+    old:str='', # The folder it was made of, to measure forgetting by; by default looked for where it was
+    to:str='', # Name of the grown model; by default NAME-grown
+    device:str='auto', # auto, cpu, cuda, cuda:1 or mps
+    overwrite:bool=False # Replace another model of that name
+):
+    "Teach a model more sounds without forgetting the old ones"
+    from sdaudio.model import Model, model_path
+    model = Model.load(name)
+    to = to or f'{model.name}-grown'
+    if model_path(to).exists() and not overwrite: raise InputError(f"there is a model '{to}'", 'a free name', '--to with another name, or --overwrite to replace it')
+    grown = model.grow(folder, minutes=minutes, steps=steps, old=old or None, device=device)
+    path,record = grown.save(to, overwrite=True),grown.about['grown'][-1]
+    for k in ('old', 'new'): say(f"{k} sounds: MR {record[k]['mr_before']:.2f} before, {record[k]['mr']:.2f} now ({record[k]['judged_on']})")
+    yield path, dict(path=str(path), name=grown.name, id=grown.id, grown=record)
+
+# %% ../nbs/88_cli.ipynb #63387876
 def _settings(pairs):
     "`['axis1=1.5']` as a dictionary"
     def pair(o):
@@ -229,7 +252,7 @@ def _player(name, recipe):
     if recipe.model not in ('', model.id): say(f'note: the recipe is for model {recipe.model}; {model.name} is {model.id} and plays it its own way')
     return model
 
-# %% ../nbs/88_cli.ipynb #63387876
+# %% ../nbs/88_cli.ipynb #e4fe5a73
 @command(app, 'generate')
 def _generate(
     name:str='', # A model in the library, or a path; not needed with --recipe
@@ -263,7 +286,7 @@ def _generate(
         path = take.export(take_path(out, f'{model.name}-{take.recipe.seed}', format), bits=bits, sr=sr, overwrite=overwrite)
         yield path, dict(path=str(path), sidecar=str(sidecar_path(path)), recipe=take.recipe.to_dict())
 
-# %% ../nbs/88_cli.ipynb #5d0c93e7
+# %% ../nbs/88_cli.ipynb #78e4880e
 models = typer.Typer(help='Look into the library of models', rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(models, name='model')
 
@@ -344,7 +367,7 @@ def _doctor():
     wide = max(map(len, d))
     yield '\n'.join(f'{k:{wide}}  {v if isinstance(v, str) else json.dumps(v)}' for k,v in d.items()), d
 
-# %% ../nbs/88_cli.ipynb #da00e8e1
+# %% ../nbs/88_cli.ipynb #4999d0c8
 def _takes(model, seed):
     "What the demo plays: three seeds, then the first controls near their ends"
     for s in range(3): yield f'seed {seed+s}', 'a take', model.generate(duration=6, seed=seed+s)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .config import CorpusError
 from .dataset import Excerpts
-from .spectrogram import PictureStats, SpecConfig, compress, phase_steps, to_picture
+from .spectrogram import PictureStats, SpecConfig, compress, expand, normalise, phase_steps, to_picture
 from .vae import VAE
 
 # %% ../nbs/21_memory.ipynb #f36573a1
@@ -109,6 +109,30 @@ class Memory:
         rows = rows.clamp(max=len(self)-1)
         phase = self.angles(rows).T
         return to_picture(M, phase, phase_steps(phase, self.spec), self.stats.floor)
+
+    def begins(self,
+        n:int # Frames
+    )->Tensor: # int64
+        "The rows at which so many frames of one stretch begin"
+        return torch.cat([torch.arange(a, max(b-n, a)+1) for a,b,*_ in self.bounds.tolist()])
+
+    def pictures(self,
+        first:Tensor, # int64 `(k,)`: rows
+        n:int # Frames in each picture; what lies behind the end of a stretch is silence
+    )->Tensor: # Normalised `(k, 2, bands, n)`
+        "Excerpts as they are remembered"
+        ends,rows,floor = self.bounds[:,1].contiguous(),first[:,None]+torch.arange(n),self.stats.floor
+        rows = torch.where(rows<ends[torch.searchsorted(ends, first, right=True)][:,None], rows, -1)
+        M,phase = expand(self.magnitudes(rows), floor).transpose(1,2),self.angles(rows.clamp(min=0)).transpose(1,2)
+        return normalise(to_picture(M, phase, phase_steps(phase, self.spec), floor), self.stats)
+
+    def joined(self,
+        other:'Memory' # With the same settings and statistics
+    )->'Memory': # Rows and files of `other` follow
+        "Two memories as one"
+        last = self.bounds[:,2].max().item()+1
+        bounds = torch.cat([self.bounds, other.bounds+torch.tensor([len(self), len(self), last, 0])])
+        return Memory(torch.cat([self.mags, other.mags]), torch.cat([self.phases, other.phases]), bounds, self.spec, self.stats)
 
     def tensors(self)->dict: # By name
         "What has to be kept"

@@ -6,7 +6,7 @@
 __all__ = ['VAEConfig', 'fit_pca', 'Block', 'VAE', 'windows', 'overlap']
 
 # %% ../nbs/20_vae.ipynb #8cbbe4a9
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from fastcore.basics import patch
@@ -160,3 +160,26 @@ def decode_path(self:VAE,
     "One long picture along a path, each point fading into the next"
     w = self.decode(z.flatten(0,1)).unflatten(0, z.shape[:2]).permute(0,2,3,1,4)
     return overlap(w, self.hop, n_frames)
+
+# %% ../nbs/20_vae.ipynb #3af86eae
+@patch
+@torch.no_grad()
+def widen(self:VAE,
+    x:Tensor, # Normalised pictures `(n, 2, bands, n_frames)` of other sounds
+    k:int=32 # Dimensions at most
+)->VAE: # A copy with up to so many dimensions more
+    "Dimensions for what the present ones leave of other sounds, again as principal components"
+    left = x[:,0].flatten(1)-self.mean
+    left = left - (left@self.comps.T)@self.comps
+    _,comps,scale = fit_pca(torch.cat([left, -left]), k) # mirrored, so that what all of them share is a component too
+    comps,scale = (v[scale>.02*self.scale.max()] for v in (comps, scale))
+    old,n = self.cfg.latent_dim,self.cfg.latent_dim+len(scale)
+    new = VAE(replace(self.cfg, latent_dim=n)).to(x.device)
+    state = self.state_dict()
+    state |= dict(comps=torch.cat([self.comps, comps]), scale=torch.cat([self.scale, scale]))
+    for name in ('weight', 'bias'): # the networks go on with what they knew, and start at zero for what is new
+        v = state[last := f'enc.{len(self.enc)-1}.{name}']
+        state[last] = torch.cat([part for half in v.chunk(2) for part in (half, half.new_zeros(n-old, *half.shape[1:]))])
+    state['dec.0.weight'] = torch.nn.functional.pad(state['dec.0.weight'], (0, n-old))
+    new.load_state_dict(state)
+    return new.train(self.training)
