@@ -140,24 +140,8 @@ def test_stopping_leaves_a_playable_model_and_going_on_goes_on(tmp_path):
     assert c.about['training']['steps']==2
 
 
-def test_resumed_steps_are_the_steps_that_would_have_been(tmp_path):
-    "With the rate held still, three steps and two more are five steps, bit for bit"
-    import sdaudio.trainer as trainer
-    corpus = demo_corpus(tmp_path/'c')
-    rate,trainer.Trainer.rate = trainer.Trainer.rate,lambda self: 1e-4
-    class Keep(Callback):
-        def after_fit(self, t): self.weights = {k: v.clone() for k,v in t.vae.state_dict().items()}
-    try:
-        whole,parts = Keep(),Keep()
-        train(corpus, 5, name='whole', progress=False, callbacks=[StopAt(5, CancelFit()), whole])
-        train(corpus, 5, name='parts', progress=False, callbacks=[StopAt(3, CancelFit())])
-        train(corpus, 5, name='parts', progress=False, callbacks=[StopAt(5, CancelFit()), parts])
-    finally: trainer.Trainer.rate = rate
-    assert all(torch.equal(whole.weights[k], parts.weights[k]) for k in whole.weights)
-
-
 def test_training_improves_on_its_start(tmp_path):
-    t = train(demo_corpus(tmp_path/'c'), .4, progress=False).about['training']
+    t = train(demo_corpus(tmp_path/'c'), steps=80, progress=False).about['training']
     assert t['looks'][-1]['mr']<t['mr_start'] and t['steps']>5 and t['judged_on']=='held-out excerpts' # the last version, not the chosen one
 
 
