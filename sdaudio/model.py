@@ -93,9 +93,10 @@ class Model:
     @property
     def controls(self)->list: return self.latent.controls # Of `Control`; shows itself as a table
 
-    def _hash(self):
-        "A name that two models share only if they sound the same"
-        spec,stats = ({k: v for k,v in o.to_dict().items() if (k, v) not in (('channels', 1), ('lift', []))} for o in (self.spec, self.stats)) # as before there were these
+    def _hash(self, spec=None, stats=None):
+        "A name that two models share only if they sound the same; of the records as a file holds them, if given"
+        plain = ({k: v for k,v in o.to_dict().items() if (k, v) not in (('channels', 1), ('lift', []))} for o in (self.spec, self.stats)) # as before there were these
+        spec,stats = (a or b for a,b in zip((spec, stats), plain))
         h = hashlib.blake2b(json.dumps([spec, stats, self.phase]).encode(), digest_size=6)
         for _,v in sorted(self._tensors().items()): h.update(v.detach().cpu().contiguous().numpy().tobytes())
         return h.hexdigest()
@@ -481,7 +482,7 @@ def load(cls:Model,
         latent = LatentMap.from_dict(meta['latent'], part('latent'))
         model = cls(settings, stats, vae, memory, latent, tensors['score/events'], meta['phase'], path.name.removesuffix(_SUFFIX), meta['about'])
     except (KeyError, TypeError, RuntimeError, InputError) as e: raise FileError(f"{path} is no model of ours ({str(e).splitlines()[0]})", "a file that Model.save wrote") from e
-    if model.id!=meta['id']: raise FileError(f"{path} was changed after it was saved", "an unchanged copy")
+    if meta['id'] not in (model.id, model._hash(meta['settings']['spec'], meta['stats'])): raise FileError(f"{path} was changed after it was saved", "an unchanged copy")
     return model
 
 @patch
