@@ -58,7 +58,8 @@ def power_frames(
     "Power of centred Hann frames, mean of the channels"
     win = torch.hann_window(n_fft, device=y.device)
     D = torch.stft(y.flatten(0, 1), n_fft, hop, window=win, center=True, pad_mode='constant', return_complex=True)
-    return (D.real.square()+D.imag.square()).unflatten(0, y.shape[:2]).mean(1)*(2/win.sum())**2
+    P = (D.real.square()+D.imag.square())*(2/win.sum())**2
+    return P if y.shape[1]==1 else P.unflatten(0, y.shape[:2]).mean(1)
 
 def centroid(
     P:Tensor, # Power `(..., bins, n_frames)`
