@@ -20,7 +20,7 @@ from .istft import across_band, bin_phasors, fill_masked, inverse_stft
 from .memory import Memory
 from .sound import Plot
 from .spectrogram import (PictureStats, SpecConfig, band_centres, compress, denormalise, expand,
-                                 filterbank, left_right, lifted, normalise, phase_steps, to_picture)
+                                 filterbank, lifted, normalise, phase_steps, to_picture)
 from .vae import VAE
 
 # %% ../nbs/60_latent.ipynb #21a02953
@@ -245,22 +245,23 @@ class Probe:
         self.z,self.heard = vae.encode_path(x)[0],heard_points(M, spec, stats, vae.hop)
         phase = fill_masked(phase, M<stats.floor, 0)
         self._one = spec.replace(channels=1)
-        parts = [_parts(o, spec) for o in (M, phase)]
+        parts = [self._middle(o) for o in (M, phase)]
         self._phasors = bin_phasors(*parts, across_band(parts[0], self._one), self._one)
         self.told = _stack(describe(self._sound(M, slice(None)), spec.sr))
 
     def __len__(self): return len(self.z)
 
+    def _middle(self, v): return v[...,:self.spec.n_mels,:]
+
     def _sound(self, M, k):
-        "Magnitudes with the phase of the excerpts `k`, `(n, channels, samples)`"
-        power = filterbank(self._one).T@_parts(lifted(M, self.stats.lift), self.spec).square()
-        y = inverse_stft(self._phasors[k]*(power+1e-20).sqrt(), self._one)
-        return left_right(y) if self.spec.channels==2 else y
+        "The middle of the sound: magnitudes with the phase of the excerpts `k`, `(n, 1, samples)`"
+        power = filterbank(self._one).T@self._middle(lifted(M, self.stats.lift)).square()
+        return inverse_stft(self._phasors[k]*(power+1e-20).sqrt(), self._one)[:,None]
 
     def hear(self,
         k:Tensor, # Which excerpts `(n,)`
         z:Tensor # Their paths, moved `(n, points, latent_dim)`
-    )->Tensor: # Samples `(n, channels, samples)`
+    )->Tensor: # Samples `(n, 1, samples)`; of a stereo sound the middle
         "Decode, with the phases that the excerpts have"
         return self._sound(denormalise(self.vae.decode_path(z, self.n), self.stats)[:,0], k)
 
