@@ -41,8 +41,6 @@ def test_pitch(hz, sr):
     y = tone(hz, int(.7*sr), sr, partials=5)
     d = describe(y[None], sr)
     assert abs(d['pitch'].item()-librosa.hz_to_midi(hz))<.2 and d['pitch_confidence'].item()>.9
-    yin = np.median(librosa.yin(y.numpy(), fmin=45, fmax=1600, sr=sr, frame_length=2048*round(sr/12_000)))
-    assert abs(d['pitch'].item()-librosa.hz_to_midi(yin))<.3
 
 
 def test_the_rate_does_not_matter():
