@@ -47,9 +47,7 @@ descriptors = dict( # Each that can be a control; the order is that of the contr
 also = dict( # Told, but no control: the same ear as one above, or no quality of sound
     rolloff = Descriptor('oct', .2, 'brighter', 'darker', 2),
     flatness = Descriptor('dB', 2., 'flatter spectrum', 'peakier spectrum'),
-    pitch_confidence = Descriptor('', .15, 'pitched', 'unpitched', 2),
-    rise = Descriptor('dB', 3., 'a clear attack', 'no attack'),
-    fall = Descriptor('dB', 3., 'a clear decay', 'no decay'))
+    pitch_confidence = Descriptor('', .15, 'pitched', 'unpitched', 2))
 
 # %% ../nbs/12_features.ipynb #9847d7dc
 def power_frames(
@@ -137,17 +135,15 @@ def _warmth(P, f):
 
 # %% ../nbs/12_features.ipynb #c27eb4e4
 def _partials(P, f):
-    "How far each peak of each frame stands out, and its pitch class; 0 where there is no peak"
-    keep = ((f>=150)&(f<=5000)).nonzero()
-    lo,hi = max(2, int(keep[0])),min(int(keep[-1])+1, len(f)-2)
-    M = (P+1e-20).sqrt()
-    a2,a,b,c,c2 = (M[:,lo+k:hi+k] for k in range(-2, 3))
-    out = (b-torch.maximum(torch.minimum(a2, a), torch.minimum(c, c2))-.01*b.amax(1, keepdim=True)).clamp(min=0) # grows from nothing, with a gradient
-    peak = (b>a)&(b>=c)
-    a,b,c = (v.log() for v in (a, b, c))
+    "Magnitude and pitch class of the peaks of each frame; magnitude 0 where there is no peak"
+    keep = (f>=150)&(f<=5000)
+    lo = max(1, int(keep.nonzero()[0])); hi = min(int(keep.nonzero()[-1])+1, len(f)-1)
+    L = (P+1e-12).log()
+    a,b,c = L[:,lo-1:hi-1],L[:,lo:hi],L[:,lo+1:hi+1]
+    peak = (b>a)&(b>=c)&(b>b.amax(1, keepdim=True)-9.2) # within 40 dB of the highest
     shift = torch.where(peak, .5*(a-c)/(a-2*b+c).clamp(max=-1e-6), 0.).clamp(-.5, .5)
     turn = ((f[lo:hi,None]+shift*(f[1]-f[0])).log2()%1)*(2*pi)
-    return torch.where(peak, out, 0.), turn
+    return torch.where(peak, (b/2).exp(), 0.), turn
 
 _intervals = (3., 8., 11.5, 15., 14.5, 7.5) # weights of the six coefficients, from Bernardes et al. 2016, for audio
 
@@ -230,12 +226,6 @@ def _passed(beat, fps):
     x = beat*4/fps
     return (torch.sinc(x)/(1-x*x+1e-6)).square().clamp(min=.4)
 
-def _rise(e):
-    "dB from the lowest level before the highest up to it"
-    top,at = e.max(1, keepdim=True)
-    low = torch.where(torch.arange(e.shape[1])<=at, e, torch.inf).amin(1)
-    return 20*((top[:,0]+1e-9)/(low+1e-3*top[:,0]+1e-9)).log10()
-
 # %% ../nbs/12_features.ipynb #bb324361
 def _pitch(y, sr):
     "MIDI number and confidence: the usual pitch of the pitched frames, weighted by how loud and how pitched they are"
@@ -293,7 +283,7 @@ def _describe(y, sr):
     return dict(brightness=bright, warmth=_warmth(P, f), roughness=_roughness(fast, 4*fps), tension=_over(_tension(long, fine), long),
                 noisiness=_over(_noisiness(long, sr), long),
                 attack=_attack(e, 4*fps), pulse=_pulse(o, fps), texture=_texture(o, n/sr), reverberance=_reverberance(e, 4*fps),
-                loudness=_loudness(P, sr, n, y.shape[1]), pitch=midi, rolloff=roll, flatness=_over(10*flatness(P/(P.amax(1, keepdim=True)+1e-12)).log10(), P), pitch_confidence=sure, rise=_rise(e), fall=_rise(e.flip(1)))
+                loudness=_loudness(P, sr, n, y.shape[1]), pitch=midi, rolloff=roll, flatness=_over(10*flatness(P/(P.amax(1, keepdim=True)+1e-12)).log10(), P), pitch_confidence=sure)
 
 def _over(v, P):
     "Mean over frames, the louder ones counting more; a silent sound gets 0"

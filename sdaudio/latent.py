@@ -235,7 +235,7 @@ class Probe:
         spec:SpecConfig,
         stats:PictureStats,
         memory:Memory, # Holds the training part
-        most:int=96, # Excerpts at most
+        most:int=64, # Excerpts at most
         n_frames:int=64 # Of each: 0.7 s
     ):
         self.vae,self.spec,self.stats,self.n = vae,spec,stats,n_frames
@@ -273,14 +273,12 @@ def _parts(v, spec):
     "Middle and side apart: `(..., channels, n_mels, n_frames)`"
     return v.unflatten(-2, (spec.channels, -1))
 
-def _stack(d):
-    "In the order of `descriptors`; NaN where a sound has no such thing: noise no pitch, a drone no attack and no decay"
-    none = dict(pitch=d['pitch_confidence']<.5, attack=d['rise']<14, reverberance=d['fall']<25)
-    return torch.stack([torch.where(none[k], torch.nan, d[k]) if k in none else d[k] for k in descriptors], 1)
+def _stack(d): # a guess is no pitch
+    return torch.stack([torch.where(d['pitch_confidence']<.5, 0, d[k]) if k=='pitch' else d[k] for k in descriptors], 1)
 
 def _loud_rows(memory, spec, n, most):
     "First rows of excerpts in which something happens: within 25 dB of the louder ones"
-    rows = torch.cat([torch.arange(a, max(b-n, a)+1, 4) for a,b,*_ in memory.bounds.tolist() if b-a>=n] or [torch.zeros(0, dtype=torch.long)])
+    rows = torch.cat([torch.arange(a, max(b-n, a)+1, 8) for a,b,*_ in memory.bounds.tolist() if b-a>=n] or [torch.zeros(0, dtype=torch.long)])
     if not len(rows): return rows
     power = torch.cat([expand(memory.magnitudes(o), memory.stats.floor).square().sum(1) for o in torch.arange(len(memory)).split(4096)])
     level = 10*(torch.cat([torch.zeros(1), power.double().cumsum(0).float()]).diff().unfold(0, n, 1).sum(1)[rows]+1e-20).log10()
@@ -322,10 +320,10 @@ class _Compass:
         sd,V = sd.flip(0).clamp(min=0).sqrt(),V.flip(1)
         self.n = min(_AXES, (sd>sd[0]*1e-3).sum().item())
         self.axes = torch.where(probe.vae.live, V[:,:self.n].T*sd[:self.n,None]/probe.vae.scale.clamp(min=1e-9), 0.) # one row: one sd of the training sounds, in z
-        self.spread = torch.stack([v.std() if len(v)>1 else v.new_zeros(()) for v in map(_known, probe.told.T)]).maximum(torch.tensor([d.audible for d in descriptors.values()]))
+        self.spread = torch.maximum(probe.told.std(0), torch.tensor([d.audible for d in descriptors.values()]))
         whole = probe.told[probe.heard.mean((1, 2))>.95] # without the silence before and after
         whole = whole if len(whole)>=12 else probe.told
-        self.differ = (whole.nanquantile(.95, 0)-whole.nanquantile(.05, 0)).nan_to_num(0)
+        self.differ = whole.quantile(.95, 0)-whole.quantile(.05, 0)
         self.kin = _kin(whole, self.differ)
         self.places = local_mean(seen, probe.heard)[k, seen.shape[1]//2]
         d2 = torch.cdist(self.places, self.places).square()
@@ -356,7 +354,7 @@ _AXES,_PURE = 64,10. # axes searched; what a change of another quality costs
 def _kin(T, differ):
     "Which descriptors go together in these recordings so closely that they are one quality, `(descriptors, descriptors)`"
     differ = differ>=torch.tensor([d.audible for d in descriptors.values()])
-    C = torch.corrcoef(torch.where(T.isnan(), T.nanmean(0), T).T).nan_to_num(0).abs()>=_ONE
+    C = torch.corrcoef(T.T).nan_to_num(0).abs()>=_ONE
     return C & differ & differ[:,None] & ~torch.eye(len(C), dtype=torch.bool)
 
 _ONE = .93 # correlation
@@ -379,21 +377,20 @@ def _measured(probe, compass, j, F, k, positions):
 def _changes(D, compass, j):
     "Own change of the usual base point, the largest change of another quality against it, and which, from one end to the other"
     change = D[-1]-D[0]
-    own = change[:,j].nanmedian().nan_to_num(0)/compass.spread[j]
-    other = change.abs().nan_to_num(0).median(0).values # what has no pitch cannot change it
+    change[(D[0,:,_PITCH]<=0)|(D[-1,:,_PITCH]<=0),_PITCH] = 0 # what has no pitch cannot change it
+    own = change[:,j].median()/compass.spread[j]
+    other = change.abs().median(0).values
     other = torch.where((other<_faint())|compass.kin[j], 0, other)/compass.spread; other[j] = 0
     return own.item(), (other.max()/own.abs().clamp(min=1e-6)).item(), list(descriptors)[other.argmax()]
 
 def _spearman(D):
     "Median over base points of the rank correlation of position and quality, `D` is `(positions, n)`"
-    D = D[:,~D.isnan().any(0)]
-    if not D.shape[1]: return 0.
     def ranks(v): return (v[:,None]>v[None]).float().sum(1)+(v[:,None]==v[None]).float().sum(1)/2
     a,b = ranks(torch.arange(float(len(D)))[:,None].expand_as(D)),ranks(D)
     a,b = a-a.mean(0),b-b.mean(0)
     return ((a*b).sum(0)/(a.norm(dim=0)*b.norm(dim=0)+1e-6)).abs().median().item()
 
-def _known(v): return v[~v.isnan()]
+_PITCH = list(descriptors).index('pitch')
 def _faint(): return torch.tensor([d.audible/2 for d in descriptors.values()])
 
 # %% ../nbs/60_latent.ipynb #9c42f67c
@@ -403,8 +400,7 @@ def _prove(probe, compass, j, try_on, check):
     "Find the field of descriptor `j`, how far it holds, and measure it; the field is None where there is nothing to measure"
     name,d = list(descriptors.items())[j]
     told,s = probe.told[:,j],compass.spread[j].item()
-    told = _known(told)
-    if len(told)<8: return Control(name, 0, 0, 0, 0, reason='too few of the recordings have one'),None
+    if name=='pitch' and (told>0).sum()>8: told = told[told>0]
     low,a,mid,b,high = told.quantile(torch.tensor([0., .05, .5, .95, 1.])).tolist()
     edge = [(v-mid)/s for v in (low, high, a, b)]
     def failed(reason, **k): return Control(name, *edge, reason=reason, **k),None
@@ -425,41 +421,33 @@ def _try(probe, compass, j, ridge, try_on, check, edge):
     slope = torch.einsum('pn,pn->p', compass.G[:,j], F).median().item()
     if slope<1e-6: return Control(name, *edge, reason='no direction changes it'),None
     F,best = F/slope,None
-    for r in _REACHES: # the widest range that leaves the rest alone, or the narrowest that is heard
+    for r in _REACHES: # the widest range that leaves the rest alone
         ends = max(edge[2], -r),min(edge[3], r)
         own,leak,_ = _changes(_measured(probe, compass, j, F, try_on, ends), compass, j)
         heard = own*s>=d.audible
-        if best is None or heard or own*s>best[1] and not best[0]: best = heard,own*s,own/(ends[1]-ends[0]),ends
+        if best is None or (heard, -leak)>best[:2]: best = heard,-leak,own/(ends[1]-ends[0]),ends
         if heard and leak<=.8*leakage_most or best[0] and not heard: break
     _,_,gain,ends = best
     if gain<.15: return Control(name, *edge, reason='what is heard does not follow the direction'),None
     F,safe = F/gain,[min(max(e*gain, edge[2]), edge[3]) for e in ends]
     for _ in range(3):
-        at = torch.linspace(*safe, 9).tolist()
-        D = _measured(probe, compass, j, F, check, at)
+        D = _measured(probe, compass, j, F, check, torch.linspace(*safe, 9).tolist())
         own,leak,leaks = _changes(D, compass, j)
-        if leak<=leakage_most and _spearman(D[:,:,j])>=spearman_least: break
-        part = next((o for o in _PARTS if _holds(D[o], compass, j, d)), None)
-        if part is None: break
-        safe = at[part][0],at[part][-1] # not so far it holds, and that far it is measured again
+        inner = _changes(D[2:7], compass, j)
+        if leak<=leakage_most or inner[0]*s<1.1*d.audible or inner[1]>1.2*leakage_most: break
+        safe = [(3*safe[0]+safe[1])/4,(safe[0]+3*safe[1])/4] # half as far it is pure, and that far it is measured again
     reach,rho = own*s,_spearman(D[:,:,j])
     g = torch.Generator().manual_seed(j)
     again = [compass.field(j, ridge, torch.randint(len(F), (len(F),), generator=g)) for _ in range(8)]
     picture = compass.axes*probe.vae.scale
     stability = torch.stack([torch.cosine_similarity(F@picture, o@picture, dim=1).median() for o in again]).median().item()
-    effect = ((D[-1]-D[0]).nanmedian(0).values.nan_to_num(0)/(safe[1]-safe[0])).tolist()
+    effect = ((D[-1]-D[0]).median(0).values/(safe[1]-safe[0])).tolist()
     why = [w for bad,w in ((rho<spearman_least, f'not steady enough (rank correlation {rho:.2f})'), (leak>leakage_most, f'moves {leaks} as well (leakage {leak:.2f})'),
                            (stability<stability_least, f'depends on which recordings are asked (stability {stability:.2f})'),
                            (reach<d.audible, f'too small to hear ({reach:.2g} {d.unit})'.replace(' )', ')'))) if bad]
     return Control(name, *edge[:2], *safe, effect={k: round(v, 4) for k,v in zip(descriptors, effect) if abs(v)>=.5*descriptors[k].audible or k==name}, spearman=round(rho, 3),
                    leakage=round(min(leak, 99), 3), leaks=leaks if leak else '', stability=round(stability, 3), reach=round(reach, 4), verified=not why, reason='; '.join(why)),(F@compass.axes)
 
-def _holds(D, compass, j, d):
-    "Whether the proof looks like being passed over a part of a range"
-    own,leak,_ = _changes(D, compass, j)
-    return own*compass.spread[j].item()>=1.1*d.audible and leak<=.9*leakage_most and _spearman(D[:,:,j])>=spearman_least
-
-_PARTS = slice(2, 7),slice(4, 9),slice(0, 5),slice(4, 7),slice(2, 5),slice(3, 6) # of nine positions: the middle, the upper and the lower half, and halves of these
 _RIDGES = .05,.2 # shares of the mean slope: the second gives up some purity for a shorter way
 _REACHES = 1.5,.8,.4,.2,.1 # spreads of the corpus to either side
 
@@ -487,10 +475,9 @@ def analyse(
         plain = LatentMap.fit(points, vae, spec, stats, axes)
         n = len(probe)
         if n<_ENOUGH: return LatentMap(plain.controls, plain.directions, failed=[Control(k, 0, 0, 0, 0, reason='too little sound to measure it on') for k in descriptors])
-        every = torch.arange(n)
-        check,search = every[every%3==1],every[every%3!=1]
-        check,try_on = (o[torch.linspace(0, len(o)-1, min(k, len(o))).round().long()] for o,k in ((check, 16), (search, 8)))
-        compass = _Compass(probe, search); tell('directions')
+        check = torch.arange(1, n, 2)[torch.linspace(0, n//2-1, min(16, n//2)).round().long()]
+        compass = _Compass(probe, torch.arange(0, n, 2)); tell('directions')
+        try_on = torch.arange(0, n, 2)[torch.linspace(0, (n+1)//2-1, 8).round().long()]
         found = []
         for j,name in enumerate(descriptors):
             twin = next((c.name for i,(c,_) in enumerate(found) if c.verified and compass.kin[i,j]), '')
@@ -503,4 +490,4 @@ def analyse(
     fields = dict(fields=torch.stack([F for _,F in good]), places=compass.places/compass.near**.5, scale=vae.scale/compass.near**.5) if good else {}
     return LatentMap([*(c for c,_ in good), *plain.controls], plain.directions, **fields, failed=[c for c,_ in found if not c.verified])
 
-_ENOUGH = 48 # excerpts, of which 16 are base points; they may overlap, and three seconds of sound are enough
+_ENOUGH = 24 # excerpts, which may overlap
