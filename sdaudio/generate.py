@@ -24,7 +24,7 @@ from .latent import heard_points
 from .memory import Memory
 from .phase import phase_method
 from .sound import Sound
-from .spectrogram import compress, denormalise, expand, lifted, normalise, phase_steps, to_picture
+from .spectrogram import compress, denormalise, expand, lifted, louder, normalise, phase_steps, to_picture
 
 # %% ../nbs/61_generate.ipynb #ea643a2b
 phase_choices = ('auto', 'memory', 'sum', 'heap') # `auto` is what the model measured to be best
@@ -71,8 +71,8 @@ def find_events(
     events = []
     for a,b,*_ in memory.bounds.tolist():
         c = memory.magnitudes(torch.arange(a, b))
-        rise = torch.cat([c[:1], c, c[-1:]]); rise = _louder((rise[2:]-rise[:-2]).clamp(min=0).T, memory.spec)
-        level = _louder(c.T, memory.spec)
+        rise = torch.cat([c[:1], c, c[-1:]]); rise = louder((rise[2:]-rise[:-2]).clamp(min=0).T, memory.spec)
+        level = louder(c.T, memory.spec)
         heard = np.flatnonzero((level > .05*level.max().clamp(min=.1)).numpy())
         if not len(heard): continue
         on = [heard[0]]
@@ -82,10 +82,6 @@ def find_events(
         ends = [*on[1:], heard[-1]+1]
         events += [(a+max(0, s-1), a+e) for s,e in zip(on, ends) if e-s>=3]
     return torch.tensor(events).reshape(-1, 2)
-
-def _louder(c, spec):
-    "Mean over the bands of each frame, in the middle or in the side, wherever there is more, `(n_frames,)`"
-    return c.unflatten(0, (spec.channels, -1)).mean(1).amax(0)
 
 _RISE = .35 # mean rise of the compressed magnitude over two frames that counts as an onset: about 40 % in every band
 
@@ -162,7 +158,7 @@ def render(
     with threads(1): # sums in the same order, however many threads there are
         score = write_score(memory, model.events, T, recipe.density, recipe.seed)
         M,phase = collage(memory, score, T, 1, recipe.seed)
-        z,heard = _path(model, M, phase), _heard(M, model)
+        z,heard = _path(model, M, phase), heard_points(M, spec, stats, vae.hop)
         if recipe.variation:
             other,angle = collage(memory, score, T, 2, recipe.seed)
             share = _shares(score, vae.hop, len(z), recipe)
@@ -170,7 +166,7 @@ def render(
             weight = share.repeat_interleave(vae.hop, 0)[:T,0]
             here,there = (_joint(compress(o, stats.floor), spec) for o in (M, other))
             phase = torch.where(weight*there > (1-weight)*here, angle, phase)
-            heard = torch.maximum(heard, _heard(other, model))
+            heard = torch.maximum(heard, heard_points(other, spec, stats, vae.hop))
         x = denormalise(vae.decode_path((z + model.latent.offset(recipe.controls, z, heard))[None], T)[0], stats)
         method = model.phase if recipe.phase=='auto' else recipe.phase
         if method=='memory': x = to_picture(x[0], phase, phase_steps(phase, spec), stats.floor)
@@ -184,10 +180,6 @@ def _path(model, M, phase):
     "The path of a collage through the latent space, `(points, latent_dim)`"
     x = to_picture(M, phase, phase_steps(phase, model.spec), model.stats.floor)
     return model.vae.encode_path(normalise(x, model.stats)[None])[0][0]
-
-def _heard(M, model):
-    "0 where a point of the path is silent, 1 where it is not, `(points, 1)`: controls must not wake the silence"
-    return heard_points(M, model.spec, model.stats, model.vae.hop)
 
 def _shares(score, hop, k, recipe):
     "How much of the other sound each point of the path takes, constant within an event"

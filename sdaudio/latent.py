@@ -20,7 +20,7 @@ from .istft import across_band, bin_phasors, fill_masked, inverse_stft
 from .memory import Memory
 from .sound import Plot
 from .spectrogram import (PictureStats, SpecConfig, band_centres, compress, denormalise, expand,
-                                 filterbank, lifted, normalise, phase_steps, to_picture)
+                                 filterbank, lifted, louder)
 from .vae import VAE
 
 # %% ../nbs/60_latent.ipynb #21a02953
@@ -239,10 +239,10 @@ class Probe:
         n_frames:int=64 # Of each: 0.7 s
     ):
         self.vae,self.spec,self.stats,self.n = vae,spec,stats,n_frames
-        rows = _loud_rows(memory, spec, n_frames, most)[:,None]+torch.arange(n_frames)
+        first = _loud_rows(memory, spec, n_frames, most)
+        rows = first[:,None]+torch.arange(n_frames)
         M,phase = expand(memory.magnitudes(rows), stats.floor).mT,memory.angles(rows).mT
-        x = normalise(torch.stack([to_picture(m, p, phase_steps(p, spec), stats.floor) for m,p in zip(M, phase)]), stats)
-        self.z,self.heard = vae.encode_path(x)[0],heard_points(M, spec, stats, vae.hop)
+        self.z,self.heard = vae.encode_path(memory.pictures(first, n_frames))[0],heard_points(M, spec, stats, vae.hop)
         phase = fill_masked(phase, M<stats.floor, 0)
         self._one = spec.replace(channels=1)
         parts = [self._middle(o) for o in (M, phase)]
@@ -269,10 +269,6 @@ class Probe:
         "What is heard, in the order of `descriptors`"
         return torch.cat([_stack(describe(self.hear(a, b), self.spec.sr)) for a,b in zip(k.split(32), z.split(32))])
 
-def _parts(v, spec):
-    "Middle and side apart: `(..., channels, n_mels, n_frames)`"
-    return v.unflatten(-2, (spec.channels, -1))
-
 def _stack(d): # a guess is no pitch
     return torch.stack([torch.where(d['pitch_confidence']<.5, 0, d[k]) if k=='pitch' else d[k] for k in descriptors], 1)
 
@@ -292,7 +288,7 @@ def heard_points(
     hop:int # Frames from one point of a path to the next
 )->Tensor: # 0 where a point of the path is silent, 1 where it is not, `(..., points, 1)`
     "Where a control may move something: it must not wake the silence"
-    c = _parts(compress(M, stats.floor), spec).mean(-2).amax(-2)
+    c = louder(compress(M, stats.floor), spec)
     pad = torch.nn.functional.pad(c, (hop, 2*hop-1-(c.shape[-1]-1)%hop)).unfold(-1, 2*hop, hop)
     return (pad.amax(-1)/.15).clamp(max=1.)[...,None]
 

@@ -288,11 +288,12 @@ def scorecard(
     say(0, 3, 'recordings')
     choose,cuts,out = halves(data)
     if not own: choose,cuts = [],sorted({*choose, *cuts})
-    rows = _rows(model, data, cuts)
+    x,y = _cut(data, cuts),data.recorded(cuts)
+    rows = _rows(model, x, y)
     say(1, 3, 'what it has learnt')
     if own and out: rows['learnt'] = _score(sound_of(model, decoded(model, _cut(data, _learnt(data, 8))), model.phase), data.recorded(_learnt(data, 8)), model)
     say(2, 3, 'takes')
-    generation,new = _takes(model, data.recorded(cuts) if out or not own else None)
+    generation,new = _takes(model, y if out or not own else None)
     judged_on = ('held-out excerpts' if out else 'training excerpts') if own else f'excerpts of {data.pics.corpus.name}, which it was not trained on'
     note = ("The way to phases was chosen on other held-out excerpts, the best version of the network on all of them." if not set(choose) & set(cuts)
             else "The way to phases and the best version of the network were chosen on the same excerpts.") if own else ''
@@ -306,9 +307,9 @@ def _score(y_hat, y, model):
     sr,ref = model.spec.sr,model.stats.ref
     return {k: round(v.mean().item(), 4) for k,v in zip(measures, (mr(y_hat, y), logmel_db(y_hat, y, sr, ref), envelope_corr(y_hat, y, sr)))}
 
-def _rows(model, data, cuts):
+def _rows(model, x, y):
     "The three distances of every way"
-    cfg,stats,x,y = model.spec,model.stats,_cut(data, cuts),data.recorded(cuts)
+    cfg,stats = model.spec,model.stats
     target,out,lend,n = denormalise(x, stats),decoded(model, x),lend_phase(model.spec, stats.floor, stats.lift),y.shape[-1]
     start = copy.copy(model); start.vae = components_only(model.vae)
     mean = expand(model.memory.magnitudes(torch.linspace(0, len(model.memory)-1, min(4096, len(model.memory))).long()).mean(0), stats.floor)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SpecConfig', 'band_centres', 'filterbank', 'band_steps', 'wrap', 'centred_stft', 'to_bands', 'mid_side', 'left_right',
-           'anchor_cells', 'phase_steps', 'to_picture', 'MelIF', 'mask_floor', 'PictureStats', 'lifted', 'compress',
-           'normalise', 'denormalise', 'expand']
+           'louder', 'anchor_cells', 'phase_steps', 'to_picture', 'MelIF', 'mask_floor', 'PictureStats', 'lifted',
+           'compress', 'normalise', 'denormalise', 'expand']
 
 # %% ../nbs/13_spectrogram.ipynb #b8bfc2cd
 from dataclasses import dataclass
@@ -134,6 +134,13 @@ def left_right(
 )->Tensor: # As `y`: left and right
     "The inverse of `mid_side`"
     return torch.stack([y[...,0,:]+y[...,1,:], y[...,0,:]-y[...,1,:]], -2)
+
+def louder(
+    c:Tensor, # Anything about the cells of a picture `(..., bands, n_frames)`
+    cfg:SpecConfig
+)->Tensor: # `(..., n_frames)`
+    "Mean over the bands of each frame, in the middle or in the side, wherever there is more"
+    return c.unflatten(-2, (cfg.channels, -1)).mean(-2).amax(-2)
 
 # %% ../nbs/13_spectrogram.ipynb #9e1d63d9
 def anchor_cells(
