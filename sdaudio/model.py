@@ -40,9 +40,9 @@ from .istft import band_lift, lend_phase
 from .latent import LatentMap, analyse as _analyse
 from .loss import LossConfig, VAELoss, active_dims
 from .memory import Memory
-from .scorecard import Likeness, Scorecard, likeness, measure_phase, scorecard as _measured
+from .scorecard import Likeness, Scorecard, decoded, likeness, measure_phase, scorecard as _measured
 from .sound import Sound
-from .spectrogram import PictureStats, SpecConfig, denormalise, expand, normalise
+from .spectrogram import PictureStats, SpecConfig, denormalise
 from .store import home, load_tensors, read_json, read_meta, safe_name, save_tensors, write_json
 from .take import Take
 from .trainer import TrainConfig, Trainer
@@ -267,9 +267,8 @@ def run_folder(
 def _preview(model, trainer):
     "A held-out excerpt, the same decoded, and a new sound"
     vae,x = copy.deepcopy(trainer.averaged).cpu(),trainer.judge[len(trainer.judge)//2:][:1].cpu()
-    target,out = (denormalise(o, model.stats) for o in (x, vae.decode_path(vae.encode_path(x)[0], x.shape[-1])))
-    lend = lend_phase(model.spec, model.stats.floor, model.stats.lift)
     now = Model(model.settings, model.stats, vae, model.memory, model.latent, model.events, 'memory', model.name)
+    target,out,lend = denormalise(x, model.stats),decoded(now, x),lend_phase(model.spec, model.stats.floor, model.stats.lift)
     return dict(original=Sound(lend(target[:,0], target)[0].numpy(), model.spec.sr), decoded=Sound(lend(out[:,0], target)[0].numpy(), model.spec.sr),
                 new=now.generate(duration=4, seed=len(trainer.previews)))
 
@@ -340,12 +339,9 @@ def rung(self:Model,
 @torch.no_grad()
 def _remap(model, vae):
     "The controls of other weights, from what the model remembers"
-    n,floor,pics = 64,model.stats.floor,[]
-    starts = [r for a,b,*_ in model.memory.bounds.tolist() for r in range(a, max(b-n, a)+1, n)]
-    for r in starts[::max(1, len(starts)//200)]:
-        rows = (r+torch.arange(n)).clamp(max=len(model.memory)-1)
-        pics.append(model.memory.recall(expand(model.memory.magnitudes(rows).T, floor), rows))
-    z = torch.cat([vae.encode(o)[0] for o in _points(vae, normalise(torch.stack(pics), model.stats)).split(256)])
+    starts = torch.cat([torch.arange(a, max(b-64, a)+1, 64) for a,b,*_ in model.memory.bounds.tolist()])
+    x = model.memory.pictures(starts[::max(1, len(starts)//200)], 64)
+    z = torch.cat([vae.encode(o)[0] for o in _points(vae, x).split(256)])
     return LatentMap.fit(z, vae, model.spec, model.stats)
 
 # %% ../nbs/70_model.ipynb #f2cac651
