@@ -40,6 +40,11 @@ class Recipe(Config):
     variation: float = .3 # How far sounds are mixed with others: 0 close to the recordings, 1 as much of one as of another
     phase: str = 'auto' # 'memory', 'sum', 'heap', or 'auto': what the model measured to be best
     version: str = __version__ # Of sdaudio
+    trajectory: dict = field(default_factory=dict) # How controls and places move in time, see `Trajectory`; empty: they do not
+    start: dict = field(default_factory=dict) # The place or the file that it starts from; empty: anywhere
+    loop: bool = False # Whether the end leads into the beginning
+    spatial: dict = field(default_factory=dict) # Where it is put in the room; empty: as it is
+    blend: list = field(default_factory=list) # Models that play together, of `model`, `weight`, `name`; empty: this one
 
     def __post_init__(self):
         self._settle()
@@ -56,12 +61,18 @@ class Recipe(Config):
             floats = {k: float(getattr(self, k)) for k in ('duration','density','variation')}
             controls = {k: float(v) for k,v in sorted(self.controls.items()) if float(v)}
         except (TypeError, ValueError, AttributeError) as e: raise InputError(f"a recipe with {e}", "numbers") from None
-        for k,v in dict(seed=seed, controls=controls, **floats).items(): object.__setattr__(self, k, v)
+        for k,v in dict(seed=seed, controls=controls, loop=bool(self.loop), **floats).items(): object.__setattr__(self, k, v)
+        for k in ('trajectory','start','spatial','blend'):
+            try: object.__setattr__(self, k, json.loads(json.dumps(getattr(self, k), sort_keys=True, allow_nan=False))) # as a file would give it back
+            except (TypeError, ValueError): raise InputError(f"{k}={getattr(self, k)!r}", "plain numbers, words, lists and dictionaries") from None
 
     @property
     def id(self)->str: # Ten hexadecimal digits
-        "A short name for this recipe"
-        return hashlib.blake2b(json.dumps(self.to_dict(), sort_keys=True).encode(), digest_size=5).hexdigest()
+        "A short name for this recipe; settings that are left alone change no name"
+        d = {k: v for k,v in self.to_dict().items() if v or k not in _later}
+        return hashlib.blake2b(json.dumps(d, sort_keys=True).encode(), digest_size=5).hexdigest()
+
+_later = ('trajectory', 'start', 'loop', 'spatial', 'blend') # names of recipes are older than these settings
 
 # %% ../nbs/61_generate.ipynb #2aea84bc
 def find_events(
