@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .config import CorpusError
 from .dataset import Excerpts
-from .spectrogram import PictureStats, SpecConfig, compress, expand, normalise, phase_steps, to_picture
+from .spectrogram import PictureStats, SpecConfig, compress, expand, normalise, phase_steps, to_bands, to_picture
 from .vae import VAE
 
 # %% ../nbs/21_memory.ipynb #f36573a1
@@ -42,6 +42,21 @@ class Memory:
             mags.append(_quantise(compress(M, data.stats.floor)/_TOP)); phases.append(_turns(phase))
             bounds.append((row, row+hi-lo, i, lo)); row += hi-lo
         return cls(torch.cat(mags, 1).T.contiguous(), torch.cat(phases, 1).T.contiguous(), torch.tensor(bounds), pics.cfg, data.stats)
+
+    @classmethod
+    def of_sound(cls,
+        y:Tensor, # `(n,)`; `(2, n)`, left and right, where `spec.channels` is 2
+        spec:SpecConfig,
+        stats:PictureStats,
+        block:int=2048 # Frames worked on at a time
+    )->'Memory':
+        "Remember a sound from outside, one row for each frame"
+        T,hop,near,mags,phases = spec.n_frames(y.shape[-1]),spec.hop_length,spec.n_fft//spec.hop_length,[],[]
+        for a in range(0, T, block):
+            lo,b = max(0, a-near),min(a+block, T)
+            M,phase = (o[:,a-lo:b-lo] for o in to_bands(y[..., lo*hop:(b+near)*hop], spec))
+            mags.append(_quantise(compress(M, stats.floor)/_TOP)); phases.append(_turns(phase))
+        return cls(torch.cat(mags, 1).T.contiguous(), torch.cat(phases, 1).T.contiguous(), torch.tensor([[0, T, 0, 0]]), spec, stats)
 
     def __len__(self): return len(self.mags)
 
