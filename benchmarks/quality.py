@@ -3,6 +3,7 @@ import os
 import shutil
 import tempfile
 import time
+from pathlib import Path
 
 os.environ['SDAUDIO_HOME'] = tempfile.mkdtemp()
 import numpy as np
@@ -13,7 +14,7 @@ from plain import PlainVAE
 from sdaudio.device import pick_threads, threads
 from sdaudio.dataset import Excerpts, Pictures
 from sdaudio.istft import lend_phase
-from sdaudio.model import Settings, start_model, train
+from sdaudio.model import Model, Settings, start_model, train
 from sdaudio.scorecard import decoded, envelope_corr, held, logmel_db, measures, mr, nearest, same_spectrum, sound_of
 from sdaudio.spectrogram import denormalise, expand
 from sdaudio.store import home, read_json, write_json
@@ -59,7 +60,7 @@ def cell(corpus, seed, args):
     path = folder/f"{corpus.name}-{seed}-{args.minutes:g}{'-stereo' if args.channels>1 else ''}.json"
     if kept(path, settings) is None:
         first,data = start_model(corpus, settings, progress=False)
-        model = train(corpus, args.minutes, settings=settings, resume=False, progress=False)
+        model = trained(corpus, settings, path.stem, args)
         with threads(pick_threads()): found = measure(model, first, data, corpus)
         write_json(path, found|dict(settings=settings.to_dict(), seed=seed, minutes=args.minutes))
         shutil.rmtree(home('runs'), ignore_errors=True)
@@ -71,6 +72,14 @@ def cell(corpus, seed, args):
         with threads(pick_threads()): found = plain(data, seed, args.minutes)
         write_json(path, found|dict(corpus=corpus.name, settings=settings.to_dict(), seed=seed, minutes=args.minutes))
         print(f"{path.name}: {found['rows']['b']}", flush=True)
+
+
+def trained(corpus, settings, name, args):
+    "A model of these settings; of an earlier run, where models are kept"
+    path = Path(args.models)/f'{name}.sdaudio' if args.models else None
+    if path and path.exists() and (model := Model.load(path)).settings.replace(train=settings.train)==settings: return model
+    model = train(corpus, args.minutes, settings=settings, resume=False, progress=False)
+    return Model.load(model.save(path)) if path else model
 
 
 def kept(path, settings, parts=('spec', 'data', 'net', 'loss', 'train')):
@@ -139,7 +148,7 @@ def claims(name, r):
 def seeds(args): return [int(o) for o in args.seeds.split(',')]
 
 
-args = arguments(__doc__, minutes=5., seeds='0,1,2', budget_b='0,1,2', channels=1, gather=False, fresh=False)
+args = arguments(__doc__, minutes=5., seeds='0,1,2', budget_b='0,1,2', channels=1, gather=False, fresh=False, models='')
 if not args.gather:
     for seed in seeds(args):
         for corpus in corpora(args): cell(corpus, seed, args)
