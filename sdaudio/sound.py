@@ -13,10 +13,13 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pyloudnorm
 import soundfile as sf
 from fastcore.basics import patch
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from PIL import Image
+from scipy.signal import resample_poly
 
 from .compat import _as_rate, resample as _resample
 from .config import FileError, InputError
@@ -83,6 +86,23 @@ def rms_db(self:Sound)->float: # -3 is a full-scale sine
     "The root of the mean power of all channels"
     return _db(float(np.sqrt(np.mean(self.y.astype(np.float64)**2))))
 
+@patch(as_prop=True)
+def true_peak_db(self:Sound)->float: # dBTP; never below `peak_db`
+    "The largest value between the samples too, as a converter will make it: four times oversampled, ITU-R BS.1770-4, annex 2"
+    step,pad = 2**18,64
+    blocks = (self.y[:, max(0, i-pad):i+step+pad] for i in range(0, self.n, step))
+    return max(self.peak_db, *(_db(float(np.abs(resample_poly(b, 4, 1, axis=1)).max())) for b in blocks))
+
+@patch(as_prop=True)
+def loudness_lufs(self:Sound)->float: # `-inf` for silence
+    "How loud it is by ITU-R BS.1770-4, gated; what is shorter than a block of 0.4 s is one block"
+    y = self.y[:5].T.astype(np.float64)
+    if not y.any(): return float('-inf')
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', UserWarning) # of a silent block in it
+        lufs = pyloudnorm.Meter(self.sr, block_size=min(.4, self.duration)).integrated_loudness(y)
+    return float(lufs) if np.isfinite(lufs) else float('-inf')
+
 # %% ../nbs/10_sound.ipynb #5b597ac5
 @patch
 def resample(self:Sound,
@@ -110,6 +130,17 @@ def normalize(self:Sound,
     "Gain that puts the peak at a level"
     return self.gain(peak_db-self.peak_db) if self.y.any() else self
 
+@patch
+def level(self:Sound,
+    lufs:float, # Loudness wanted
+    ceiling_db:float=0. # True peak at most
+)->Sound: # Silence stays silence; softer than wanted, with a warning, where the ceiling says so
+    "Gain that gives a loudness; nothing is compressed or limited"
+    if not np.isfinite(self.loudness_lufs): return self
+    want,most = lufs-self.loudness_lufs,ceiling_db-self.true_peak_db
+    if most < want-.01: warnings.warn(f'{want-most:.1f} dB below the {lufs:g} LUFS wanted, or the true peak would pass {ceiling_db:g} dB', stacklevel=2)
+    return self.gain(min(want, most))
+
 # %% ../nbs/10_sound.ipynb #ca8327ed
 @patch
 def cut(self:Sound,
@@ -134,6 +165,14 @@ def fade(self:Sound,
     env[:a] = (1-np.cos(np.pi*(np.arange(a)+.5)/max(a, 1)))/2
     env[self.n-b:] = (1+np.cos(np.pi*(np.arange(b)+.5)/max(b, 1)))/2
     return self._new(self.y*env)
+
+@patch
+def sounding(self:Sound,
+    floor_db:float=-60. # Silence is what stays this far below the peak
+)->tuple: # Seconds, `(start, stop)`; all of it where there is nothing
+    "Where it begins and ends, without the silence before and after"
+    heard = np.flatnonzero(np.abs(self.y).max(0) > 10**((self.peak_db+floor_db)/20)) if self.y.any() else []
+    return (heard[0]/self.sr, (heard[-1]+1)/self.sr) if len(heard) else (0., self.duration)
 
 # %% ../nbs/10_sound.ipynb #cb15b1d7
 @contextmanager
@@ -216,12 +255,19 @@ def _quantise(y, subtype, rng):
     if subtype == 'PCM_24': return np.clip(np.round(y*2.**23), -2**23, 2**23-1).astype(np.int32) << 8
     return y
 
-def _file_bytes(s, suffix, bits=24, block=44100):
+def _effort(suffix, quality, kbps, level):
+    "soundfile's words for how much is kept (lossy) or how long it looks for a smaller file (FLAC)"
+    if suffix == 'mp3' and kbps: return dict(compression_level=(320-kbps)/288, bitrate_mode='CONSTANT')
+    if suffix == 'flac' and level is not None: return dict(compression_level=level/8)
+    if suffix in _lossy and quality is not None: return dict(compression_level=min(1-quality, .99)) | (dict(bitrate_mode='VARIABLE') if suffix == 'mp3' else {})
+    return {}
+
+def _file_bytes(s, suffix, bits=24, block=44100, quality=None, kbps=None, level=None):
     "The file as bytes, written block by block, since libsndfile's Vorbis crashes on long ones"
     subtype,rng,buf = _subtype(suffix, bits),np.random.default_rng(0),BytesIO()
     if s.sr not in _rates.get(suffix, (s.sr,)): raise InputError(f'{suffix} at {s.sr} Hz', f'one of: {_rates[suffix]}', '.resample(48000) first')
     if suffix in _lossy and s.channels > 2: raise InputError(f'{suffix} with {s.channels} channels', 'one or two', '.mono() first')
-    with sf.SoundFile(buf, 'w', s.sr, s.channels, subtype, format=_formats[suffix]) as f:
+    with sf.SoundFile(buf, 'w', s.sr, s.channels, subtype, format=_formats[suffix], **_effort(suffix, quality, kbps, level)) as f:
         for i in range(0, s.n, block): f.write(_quantise(s.y[:, i:i+block].T, subtype, rng))
     return buf.getvalue()
 
@@ -244,13 +290,16 @@ def save(self:Sound,
 def encode(self:Sound,
     format:str='ogg', # A suffix such as `'mp3'`
     max_seconds:float|None=None, # Only the beginning
-    bits:int=16 # Where the format has a choice
+    bits:int=16, # Where the format has a choice
+    quality:float|None=None, # MP3 with a variable rate, Vorbis, Opus: 0 to 1; None as the encoder likes it
+    kbps:int|None=None, # MP3 with a constant rate, 64 to 320
+    level:int|None=None # FLAC: 0 fast to 8 small
 )->bytes:
     "The file as bytes, for pages and players; what does not fit the format is turned down, resampled or mixed to mono"
     s = self if max_seconds is None or self.duration <= max_seconds else self.cut(0, max_seconds)
     if s.sr not in _rates.get(format, (s.sr,)): s = s.resample(48000)
     if format in _lossy and s.channels > 2: s = s.mono()
-    return _file_bytes(s.normalize(0) if s.peak_db > 0 else s, format, bits)
+    return _file_bytes(s.normalize(0) if s.peak_db > 0 else s, format, bits, quality=quality, kbps=kbps, level=level)
 
 # %% ../nbs/10_sound.ipynb #3ed87b3e
 class Plot(Figure):
@@ -340,6 +389,18 @@ def plot(self:Sound,
     _draw_wave(self, top)
     _draw_mel(self, low)
     return fig
+
+@patch
+def thumbnail(self:Sound,
+    width:int=160, # Pixels
+    height:int=48 # Pixels
+)->bytes: # PNG
+    "A small mel picture without axes, for lists"
+    db,_ = mel_picture(self.y.mean(0), self.sr, height, width)
+    shade = np.clip((db-max(db.max(), -100))/80+1, 0, 1)[::-1]
+    buf = BytesIO()
+    Image.fromarray((colormaps['magma'](shade)[...,:3]*255).astype(np.uint8)).resize((width, height)).quantize(64).save(buf, 'png')
+    return buf.getvalue()
 
 # %% ../nbs/10_sound.ipynb #033ad451
 @patch
