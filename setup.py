@@ -18,7 +18,7 @@ setup(
                  'Topic :: Multimedia :: Sound/Audio :: Sound Synthesis', 'Programming Language :: Python :: 3',
                  *(f'Programming Language :: Python :: 3.{v}' for v in (11, 12, 13))],
     long_description=readme.read_text(encoding='utf-8') if readme.exists() else '', long_description_content_type='text/markdown',
-    packages=find_packages(include=['sdaudio', 'sdaudio.*']), python_requires=f">={cfg['min_python']},<3.14",
+    packages=find_packages(include=['sdaudio', 'sdaudio.*']), package_data={'sdaudio': ['*.schema.json']}, python_requires=f">={cfg['min_python']},<3.14",
     install_requires=cfg['requirements'].split(), extras_require=extras,
     entry_points={'console_scripts': cfg['console_scripts'].split(), 'nbdev': [f"{cfg['lib_path']}={cfg['lib_path']}._modidx:d"]},
     zip_safe=False,
