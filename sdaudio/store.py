@@ -366,9 +366,11 @@ def _absent(what, name): return InputError(f"there is no {what} '{name}'")
 
 @patch
 def change(self:Records,
-    name:str,  # Of a record
+    name:str, # Of a record
     f:Callable, # From the record to the new one
-    owner:str='' # To what it belongs
+    owner:str='', # To what it belongs
+    picture:bytes|None=None, # A new thumbnail; None keeps the old one
+    sound:bytes|None=None # Something new to hear; None keeps the old
 )->dict: # The new record
     "Read a record, change it and write it, while nobody else can"
     with self._open() as db:
@@ -376,7 +378,8 @@ def change(self:Records,
         found = db.execute(f'select key, record {mine} and name=?', [*which, name]).fetchone()
         if not found: raise _absent(self.kind, name)
         record = f(json.loads(found[1]))
-        db.execute('update records set record=?, words=? where key=?', [_to_json(record).decode(), self._text(name, record), found[0]])
+        values = [_to_json(record).decode(), self._text(name, record), picture, sound, found[0]]
+        db.execute('update records set record=?, words=?, picture=ifnull(?, picture), sound=ifnull(?, sound) where key=?', values)
     return record
 
 @patch
