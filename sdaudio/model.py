@@ -45,6 +45,7 @@ from .loss import LossConfig, VAELoss, active_dims
 from .memory import Memory
 from .scorecard import Likeness, Scorecard, decoded, likeness, measure_phase, scorecard as _measured
 from .sound import Sound
+from .spatial import spatialize
 from .spectrogram import PictureStats, SpecConfig, denormalise
 from .store import home, load_tensors, pick, read_json, read_meta, safe_name, save_tensors, write_json
 from .take import Take
@@ -116,9 +117,11 @@ class Model:
         "Render a recipe"
         if recipe.model not in ('', self.id):
             raise InputError(f"a recipe for model {recipe.model}", f"one for {self.name} ({self.id})", "load that model, or use recipe.replace(model='')")
+        if recipe.blend: raise InputError("the recipe of a blend", "all of its models", "play_any(recipe), which finds them in the library")
         if recipe.version!=__version__: warnings.warn(f"a recipe of sdaudio {recipe.version}; this is {__version__}, which may sound different", stacklevel=2)
         recipe = recipe.replace(model=self.id, version=__version__)
         sound = render(self, recipe)
+        if recipe.spatial: sound = spatialize(sound, loop=recipe.loop, **recipe.spatial)
         take = Take(sound.y, sound.sr, recipe, self.name)
         for hear in self.listeners: hear(take)
         return take

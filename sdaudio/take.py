@@ -12,8 +12,10 @@ from pathlib import Path
 from fastcore.basics import patch
 from fastcore.meta import delegates
 
+from .config import InputError
 from .sound import Sound
 from .generate import Recipe
+from .spatial import SpatialConfig, settle, spatialize as _spatialize
 from .export import ExportConfig, export as _export
 
 # %% ../nbs/65_take.ipynb #a0cc0479
@@ -56,6 +58,19 @@ def _repr_html_(self:Take):
     return super(Take, self)._repr_html_() + line
 
 # %% ../nbs/65_take.ipynb #188f4478
+@patch
+@delegates(SpatialConfig, but=['kind'])
+def spatialize(self:Take,
+    kind:str='stereo', # Or 'binaural'
+    **kwargs
+)->Take: # Stereo; its recipe says where it is
+    "Put a take in its place"
+    if self.recipe.spatial: raise InputError('a take that has its place already', 'one as the model gave it', "model.play(take.recipe.replace(spatial={}))")
+    cfg = settle(SpatialConfig.from_dict(dict(kind=kind, **kwargs)))
+    s = _spatialize(self, loop=self.recipe.loop, **cfg.to_dict())
+    return Take(s.y, s.sr, self.recipe.replace(spatial=cfg.brief()), self._by)
+
+# %% ../nbs/65_take.ipynb #88e0efbb
 @patch
 @delegates(ExportConfig)
 def export(self:Take,
