@@ -86,6 +86,10 @@ class Library:
         some = [o for o in self._entries() if all(w in text(o) for w in search.casefold().split()) and (not tag or tag in o.tags)]
         return Models(sorted(some, key=lambda o: (getattr(o, key), o.name), reverse=sort!=key))
 
+    def ids(self)->dict: # Id to name
+        "The models by their ids, which recipes hold"
+        return {o.id: o.name for o in self._entries() if o.id}
+
     def __len__(self): return len(list_models())
     def __iter__(self): return iter(self.list())
     def __getitem__(self, name): return next(o for o in self._entries() if o.name==self.pick(name)) # By name or the beginning of one

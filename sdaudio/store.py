@@ -308,26 +308,30 @@ class Records:
         "Which rows are meant, and the values for that"
         return f'from records where kind=? and {deleted}'+('' if owner is None else ' and owner=?'), [self.kind]+([] if owner is None else [owner])
 
-    def _text(self, name, record): return f'{name} {self.words(record)}'.casefold()
+    def _text(self, name, record):
+        "What is searched"
+        return f'{name} {self.words(record)}'.casefold()
 
 # %% ../nbs/03_store.ipynb #df913a70
 @patch
 def put(self:Records,
     name:str, # Takes the place of the record of this name
-    record:dict, # Plain JSON
+    record:dict|Callable, # Plain JSON, or a function from the old record (`{}` without one) to it
     owner:str='', # To what it belongs
     new:bool=False, # Refuse a name that is there
+    revive:bool=False, # A deleted record of this name is the same thing, and back
     at:float|None=None, # Seconds since 1970; now by default
     picture:bytes|None=None, # A thumbnail
     sound:bytes|None=None # Something to hear
 ):
     "Keep a record"
-    values = [at or time.time(), _to_json(record).decode(), self._text(name, record), picture, sound]
     with self._open() as db:
-        mine,which = self._mine(owner)
-        key = db.execute(f'select key {mine} and name=?', [*which, name]).fetchone()
+        mine,which = self._mine(owner, '1' if revive else 'deleted=0')
+        key,old = db.execute(f'select key, record {mine} and name=? order by deleted=0 desc, deleted desc', [*which, name]).fetchone() or (None, '{}')
         if key and new: raise InputError(f"there is a {self.kind} '{name}'", 'a free name')
-        if key: db.execute('update records set at=?, record=?, words=?, picture=?, sound=? where key=?', [*values, *key])
+        if callable(record): record = record(json.loads(old))
+        values = [at or time.time(), _to_json(record).decode(), self._text(name, record), picture, sound]
+        if key: db.execute('update records set deleted=0, at=?, record=?, words=?, picture=?, sound=? where key=?', [*values, key])
         else: db.execute('insert into records(kind, owner, name, at, record, words, picture, sound) values (?,?,?,?,?,?,?,?)', [self.kind, owner, name, *values])
 
 @patch
@@ -437,6 +441,14 @@ def undo(self:Records,
             db.execute('update records set deleted=0, name=?, words=? where key=?', [free, self._text(free, json.loads(record)), key])
             names.append(free)
     return names
+
+@patch
+def deleted(self:Records,
+    owner:str|None=None # Only what belongs to it
+)->list: # Names, the last one first
+    "What can be had back"
+    gone,which = self._mine(owner, 'deleted>0')
+    with self._open('deferred') as db: return [n for n, in db.execute(f'select name {gone} order by deleted desc, name', which)]
 
 @patch
 def purge(self:Records,
