@@ -1,0 +1,132 @@
+"Blends and packs on real recordings, and what they must refuse."
+import copy, csv, json, warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from sdaudio.blend import Blend, _alike, play_any, share_start
+from sdaudio.config import InputError
+from sdaudio.corpus import Corpus
+from sdaudio.export import from_sidecar, from_tags
+from sdaudio.features import describe, descriptors
+from sdaudio.generate import Recipe
+from sdaudio.latent import Control
+from sdaudio.model import start_model
+from sdaudio.pack import sample_pack
+from sdaudio.sound import Sound
+
+@pytest.fixture(scope='module')
+def models(corpora):
+    "An instrument of each of three corpora, as they are before training"
+    out = {}
+    for name, most in (('tabla', 9), ('loops', 3), ('strings', 4)):
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            out[name] = start_model(Corpus(sorted((corpora/name).glob('*.flac'))[:most]), name=name, progress=False)[0]
+    return out
+
+@pytest.mark.parametrize('settings', [{}, dict(density=.9, variation=1.), dict(loop=True), dict(spatial=dict(kind='binaural', azimuth=40))])
+def test_all_of_one_is_that_one(models, settings):
+    a, b = models['tabla'], models['strings']
+    r = Recipe(seed=5, duration=1.5, **settings)
+    for blend, m in ((Blend([a, b], [1, 0]), a), (Blend([a, b], [0, 2]), b), (Blend([a, b], [1., 0]), a)):
+        assert np.array_equal(blend.play(r).y, m.play(r).y)
+    assert not np.array_equal(Blend([a, b]).play(r).y, a.play(r).y)
+
+@pytest.mark.parametrize('pair', [('tabla', 'strings'), ('loops', 'strings')])
+def test_weight_moves_what_is_heard(models, pair):
+    "Brightness, warmth and roughness go from one to the other without turning back; means over four takes"
+    a, b = (models[k] for k in pair)
+    names = ('brightness', 'warmth', 'roughness')
+    told = []
+    for w in np.linspace(0, 1, 5):
+        blend = Blend([a, b], [1-w, w])
+        takes = [blend.generate(3., seed=s) for s in range(4)]
+        d = describe(torch.stack([torch.from_numpy(o.y.copy()) for o in takes]), a.spec.sr)
+        told.append([d[k].mean().item()/descriptors[k].audible for k in names])
+    told = np.array(told)
+    for k, v in zip(names, told.T):
+        assert abs(v[-1]-v[0]) > 1, (k, 'differs audibly', v)
+        assert (np.sign(v[-1]-v[0])*np.diff(v) > -.1).all(), (k, v)
+    assert not (np.diff(np.random.default_rng(0).permutation(told)[:, 0]) > 0).all(), 'the check can fail'
+
+def test_one_recipe_is_the_blend(models, tmp_path):
+    "Three models, in a place, from the tags of an MP3"
+    ms = [models[k] for k in ('tabla', 'loops', 'strings')]
+    for m, name in zip(ms, models): m.save(name)
+    take = Blend(ms, [2, 1, 1]).generate(1., seed=9).spatialize(width=1.2)
+    path = take.export(tmp_path/'x.mp3')
+    again = play_any(from_tags(path))
+    assert np.array_equal(again.y, take.y) and again.by == 'tabla 50% + loops 25% + strings 25%' and again.channels == 2
+    assert np.array_equal(play_any(from_sidecar(ms[0].generate(1., seed=2).export(tmp_path/'y.wav'))).y, ms[0].generate(1., seed=2).y)
+    with pytest.raises(InputError, match='play_any'): ms[0].play(take.recipe)
+    with pytest.raises(InputError, match='another blend'): Blend(ms[:2]).play(take.recipe)
+
+def test_shared_start(models):
+    "Two versions of one training blend inside: from one to the other, through sounds that neither plays"
+    m = models['tabla']
+    later = copy.copy(m)
+    later.vae = copy.deepcopy(m.vae)
+    g = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for p in later.vae.dec.parameters(): p += .02*torch.randn(p.shape, generator=g)
+    later.id = later._hash()
+    assert share_start(m, later) and not share_start(m, models['strings'])
+    assert Blend([later, m]).kind == 'latent' and Blend([m, models['strings']]).kind == 'audio' and Blend([m, later, models['strings']]).kind == 'audio'
+    r = Recipe(seed=1, duration=1., variation=0.)
+    y = [Blend([m, later], [1-w, w]).play(r).y for w in (0, .25, .5, .75, 1)]
+    assert np.array_equal(y[0], m.play(r).y) and np.array_equal(y[-1], later.play(r).y)
+    far = [np.abs(o - y[0]).sum() for o in y]
+    assert all(a < b for a, b in zip(far, far[1:])) and np.abs(y[2]).max() > .01
+
+def _with_control(name, effect, low=-2., high=2., **kw): return SimpleNamespace(name='x', controls=[Control(name, low, high, low/2, high/2, effect={name: effect}, verified=True, **kw)])
+
+def test_controls_by_descriptor():
+    "Brightness is the first control of one and the second of the other; a unit is the same change in both, whatever the direction's sign"
+    a, b = _with_control('brightness', .3), _with_control('warmth', 3.)
+    b.controls.append(Control('brightness', -4, 4, -2, 2, effect=dict(brightness=.6), verified=True))
+    b.controls.append(Control('axis1', -1, 1, -1, 1))
+    found, factors = _alike([a, b], [.5, .5])
+    assert [c.name for c in found] == ['brightness', 'warmth'], 'no axes'
+    bright = found[0]
+    assert bright.effect['brightness'] == pytest.approx(.45)
+    for m, by in zip((a, b), factors): assert by['brightness']*next(c for c in m.controls if c.name == 'brightness').effect['brightness'] == pytest.approx(.45)
+    assert bright.safe_high == pytest.approx(min(1/factors[0]['brightness'], 2/factors[1]['brightness']))
+    assert 'only in' in found[1].reason and not bright.reason
+    alone, one = _alike([a], [1.])
+    assert one == [dict(brightness=1.)] and alone[0].high == 2
+
+@pytest.mark.parametrize('models_, weights', [([], None), ([1]*5, None)])
+def test_how_many(models, models_, weights):
+    with pytest.raises(InputError, match='one to 4'): Blend([models['tabla']]*len(models_), weights)
+
+@pytest.mark.parametrize('weights', [[1], [-1, 2], [0, 0], [float('nan'), 1], ['a', 'b']])
+def test_bad_weights(models, weights):
+    with pytest.raises(InputError): Blend([models['tabla'], models['loops']], weights)
+
+def test_refused(models):
+    both = Blend([models['tabla'], models['loops']])
+    with pytest.raises(InputError, match='another meaning'): both.generate(1., axis1=1.)
+    with pytest.raises(InputError, match='memory'): both.play(Recipe(duration=1., start=dict(row=3)))
+    with pytest.raises(InputError, match='without a model'): both.play(Recipe(model=models['tabla'].id))
+    with pytest.raises(InputError, match='twice'): Blend([models['tabla'], models['tabla']])
+    with pytest.raises(InputError): play_any(Recipe(blend=[dict(model='gone', weight=1., name='gone')]))
+
+def test_pack_of_a_model(models, tmp_path):
+    "On real recordings: distinct, equally loud, below the ceiling, findable again"
+    m = models['tabla']
+    told = []
+    pack = sample_pack(m, tmp_path/'hits', n=4, of=8, duration=1., format='flac', progress=lambda *o: told.append(o))
+    rows = list(csv.DictReader((pack/'pack.csv').open(encoding='utf-8')))
+    sounds = [Sound.load(pack/o['file']) for o in rows]
+    assert len(rows) == 4 and told[-1][0] == told[-1][1] == 12
+    assert np.ptp([s.loudness_lufs for s in sounds]) < 1 and all(s.true_peak_db <= -1 for s in sounds)
+    regions = [o for o in (pack/'pack.sfz').read_text().splitlines() if o.startswith('<region>')]
+    keys = [int(o.split('key=')[1].split()[0]) for o in regions]
+    assert len(set(keys)) == 4 and all(0 <= k < 128 for k in keys) and all((pack/o.split('sample=')[1].split()[0]).exists() for o in regions)
+    take = m.play(from_tags(pack/rows[0]['file']))
+    part = json.loads((pack/(rows[0]['file']+'.json')).read_text())['file']['part']
+    again, kept = take.cut(*part).y, sounds[0].y
+    assert again.shape == kept.shape and np.corrcoef(again[0], kept[0])[0, 1] > .999, 'the same take, but for level and fades'
