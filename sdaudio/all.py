@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['__version__', 'CorpusError', 'FileError', 'InputError', 'SdaudioError', 'doctor', 'Sound', 'Corpus', 'MelIF',
            'SpecConfig', 'demo_corpus', 'VAE', 'VAEConfig', 'LossConfig', 'InverseMelIF', 'Callback', 'TrainConfig',
-           'Control', 'Recipe', 'render', 'ExportConfig', 'export', 'from_sidecar', 'Take', 'listening_page', 'Model',
-           'train', 'dashboard', 'ModelDashboard']
+           'Control', 'Recipe', 'Trajectory', 'envelope', 'lfo', 'render', 'ExportConfig', 'export', 'from_sidecar',
+           'Take', 'listening_page', 'Model', 'train', 'SoundMap', 'Library', 'Presets', 'History', 'keep_takes',
+           'Comparison', 'Solved', 'dashboard', 'ModelDashboard']
 
 # %% ../nbs/89_all.ipynb #2587c8d2
 from . import __version__
@@ -21,15 +22,24 @@ from .loss import LossConfig
 from .istft import InverseMelIF
 from .trainer import Callback, TrainConfig
 from .latent import Control
-from .generate import Recipe, render
+from .generate import Recipe, Trajectory, envelope, lfo, render
 from .export import ExportConfig, export, from_sidecar
 from .take import Take
 from .page import listening_page
 from .model import Model, train
+from .encode import SoundMap
+from .library import Library
+from .presets import Presets
+from .history import History, keep_takes, somebody_plays
+from .compare import Comparison
+from .controls import Solved
 from .widgets import dashboard
 from .ui_model import ModelDashboard
 
 # %% ../nbs/89_all.ipynb #13fcbd5c
 _all_ = ['__version__', 'CorpusError', 'FileError', 'InputError', 'SdaudioError', 'doctor', 'Sound', 'Corpus', 'MelIF', 'SpecConfig',
-         'demo_corpus', 'VAE', 'VAEConfig', 'LossConfig', 'InverseMelIF', 'Callback', 'TrainConfig', 'Control', 'Recipe', 'render',
-         'ExportConfig', 'export', 'from_sidecar', 'Take', 'listening_page', 'Model', 'train', 'dashboard', 'ModelDashboard']
+         'demo_corpus', 'VAE', 'VAEConfig', 'LossConfig', 'InverseMelIF', 'Callback', 'TrainConfig', 'Control', 'Recipe', 'Trajectory', 'envelope', 'lfo', 'render',
+         'ExportConfig', 'export', 'from_sidecar', 'Take', 'listening_page', 'Model', 'train', 'SoundMap', 'Library', 'Presets', 'History', 'keep_takes', 'Comparison', 'Solved', 'dashboard', 'ModelDashboard']
+
+# %% ../nbs/89_all.ipynb #a9762766
+if somebody_plays(): keep_takes()

@@ -27,9 +27,10 @@ class Comparison:
     def __init__(self,
         a:Sound, # A sound or a take
         b:Sound, # Another one
-        names:tuple=('A', 'B') # What they are called
+        names:tuple=() # What they are called; by default the takes in words, or A and B
     ):
-        self.originals,self.names = (a, b),tuple(names)
+        words = tuple(s.words() if isinstance(s, Take) else n for s,n in zip((a, b), 'AB'))
+        self.originals,self.names = (a, b),tuple(names) or words
         for s,n in zip(self.originals, self.names):
             if not np.isfinite(s.loudness_lufs): raise InputError(f'{n} is silent', 'something to compare')
         b = b.resample(a.sr)
@@ -134,7 +135,7 @@ for (const k of 'abx') $(k).onclick = () => hear(k)
 $('isa').onclick = () => answer('a'); $('isb').onclick = () => answer('b')
 $('at').oninput = () => { a.currentTime = b.currentTime = $('at').value * a.duration }
 a.ontimeupdate = () => { $('at').value = a.currentTime / a.duration || 0; if (Math.abs(a.currentTime - b.currentTime) > .03) b.currentTime = a.currentTime }
-function names() { for (const k of 'ab') $(k).textContent = k.toUpperCase() + ': ' + D.names[+isB(k)] }
+function names() { for (const k of 'ab') $(k).textContent = [k.toUpperCase(), D.names[+isB(k)]].filter((o, i, all) => !i || o !== all[0]).join(': ') }
 if (D.blind) $('show').onclick = names; else { $('show').hidden = true; names() }
 hear('a')
 '''

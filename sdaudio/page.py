@@ -78,7 +78,7 @@ def sound_table(
     def line(picture, sound, *texts):
         img = f'<img alt="spectrogram" width="160" height="48" style="display:block;border-radius:3px;max-width:none" src="data:image/png;base64,{b64encode(picture).decode()}">' if picture else ''
         play = f'<audio controls preload="none" style="display:block;width:220px;height:34px" src="data:audio/mpeg;base64,{b64encode(sound).decode()}"></audio>' if sound else ''
-        return '<tr>'+cell(img)+cell(play)+''.join(cell(escape(str(o)), style='max-width:22rem;overflow-wrap:anywhere') for o in texts)+'</tr>'
+        return '<tr>'+cell(img)+cell(play)+''.join(cell(escape(str(o)), style='max-width:22rem;overflow-wrap:break-word;white-space:'+('nowrap' if len(str(o))<20 else 'normal')) for o in texts)+'</tr>'
     body = ''.join(line(*r) for r in rows)
     if rows: body = f'<table><tr>{"".join(cell(escape(o), "th") for o in ("", "", *head))}</tr>{body}</table>'
     return f'<div class="sdaudio-table" style="overflow-x:auto">{body}<div style="font-size:85%;opacity:.75">{escape(note)}</div></div>'

@@ -34,7 +34,7 @@ class Preset(Config):
     def words(self)->str:
         "What it sets, in one line"
         def said(v): return ', '.join(f'{k} {o:+.2g}' if isinstance(o, float) else f'{k} {o}' for k,o in v.items()) if isinstance(v, dict) else f'{v}'
-        return '; '.join(said(v) if k=='controls' else f'{k} {said(v)}' for k,v in self.recipe.items())
+        return '; '.join(said(v) if k=='controls' else f'{k} {said(v)}' for k,v in self.recipe.items() if v not in ({}, []))
 
 class PresetList(list):
     "A list of `Preset` that shows itself as a table"

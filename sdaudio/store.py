@@ -166,8 +166,8 @@ def _open_tensors(path, framework):
     "An open safetensors file of ours, or a `FileError` that says what it is instead"
     with _in_words(path):
         if Path(path).is_dir(): raise IsADirectoryError(errno.EISDIR, 'is a folder')
-        with open(path, 'rb') as f: start = f.read(4)
-    if start[:2] in (b'PK', b'\x80\x02', b'\x80\x03', b'\x80\x04', b'\x80\x05'):
+        with open(path, 'rb') as f: start = f.read(9)
+    if start[8:]!=b'{' and start[:2] in (b'PK', b'\x80\x02', b'\x80\x03', b'\x80\x04', b'\x80\x05'):
         raise FileError(f'{path} is a pickle, as torch.save makes them', 'a file that sdaudio saved', 'nothing: a pickle can run any program and is never opened')
     try:
         with safe_open(path, framework) as f: yield f
