@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .config import Config, CorpusError
 from .dataset import Excerpts
-from .generate import Recipe, render
+from .generate import Recipe, heard_as, render
 from .istft import fill_masked, from_bands, lend_phase
 from .loss import mr_distance
 from .memory import Memory
@@ -383,9 +383,10 @@ class Likeness:
     "The recordings that a sound is nearest to, and how far it is from them"
     def __init__(self,
         novelty:float, # Percent, as `novelty` gives it
-        rows:list, # A dict for each: `file`, `start` seconds, `distance_db`, `novelty`
-        sounds:list # Of `Sound`, one for each row
-    ): self.novelty,self.rows,self.sounds = novelty,rows,sounds
+        rows:list, # A dict for each: `file`, `start` seconds, `distance_db`, `row` of the memory
+        sounds:list, # Of `Sound`, one for each row
+        away:list=() # dB, how far each stretch of the sound is from its nearest recording
+    ): self.novelty,self.rows,self.sounds,self.away = novelty,rows,sounds,away
 
     def words(self)->str:
         "The novelty in a sentence"
@@ -407,9 +408,7 @@ def likeness(
     "Which of the learnt recordings a sound is nearest to"
     cfg,n = model.spec,64
     length = (n-1)*cfg.hop_length
-    y = torch.from_numpy(sound.resample(cfg.sr).y.copy())
-    if cfg.channels==1: y = y.mean(0)
-    elif len(y)!=2: y = y.mean(0).expand(2, -1)
+    y = heard_as(sound, cfg)
     y = torch.nn.functional.pad(y, (0, max(0, length-y.shape[-1]))).unfold(-1, length, length//2).movedim(-2, 0)
     rows,files,known = remembered(model.memory, n, 4)
     heard = y.abs().flatten(1).amax(1) > 1e-3*y.abs().max().clamp(min=1e-9)
@@ -422,5 +421,5 @@ def likeness(
     for k in found:
         first,_,i,frame = model.memory.bounds[torch.searchsorted(ends, rows[k], right=True)].tolist()
         start = max(0, (frame+rows[k].item()-first)/cfg.fps)
-        about.append(dict(file=names[i] if i<len(names) else f'file {i+1}', start=round(start, 3), distance_db=round(d[:,k].min().item(), 2)))
-    return Likeness(round(new.median().item(), 1), about, [Sound(recollect(model, rows[k].item(), n).numpy(), cfg.sr) for k in found])
+        about.append(dict(file=names[i] if i<len(names) else f'file {i+1}', start=round(start, 3), distance_db=round(d[:,k].min().item(), 2), row=rows[k].item()))
+    return Likeness(round(new.median().item(), 1), about, [Sound(recollect(model, rows[k].item(), n).numpy(), cfg.sr) for k in found], d.amin(1).tolist())
