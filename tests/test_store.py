@@ -258,3 +258,15 @@ def test_home(tmp_path, monkeypatch):
     (tmp_path/'file').write_text('')
     monkeypatch.setenv('SDAUDIO_HOME', str(tmp_path/'file'))
     with pytest.raises(FileError): home('models', 'x')
+
+def test_a_header_that_begins_like_a_pickle(tmp_path):
+    "The length of a record may read as the first bytes of a pickle or a zip; it is none"
+    seen = set()
+    for k in range(0, 20_000, 8): # every length of the header up to 20 kB
+        if k%256!=128 and k%256!=80: continue
+        pad = k-len(save_tensors(tmp_path/'m', dict(w=torch.ones(1)), dict(a='')).read_bytes())+4+8
+        if pad<0: continue
+        data = save_tensors(tmp_path/'m', dict(w=torch.ones(1)), dict(a='x'*pad)).read_bytes()
+        seen.add(data[:2])
+        assert load_tensors(tmp_path/'m')[1]['a']=='x'*pad
+    assert {b'\x80\x03', b'PK'} <= seen
