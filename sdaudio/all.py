@@ -6,8 +6,9 @@
 __all__ = ['__version__', 'CorpusError', 'FileError', 'InputError', 'SdaudioError', 'doctor', 'Sound', 'Corpus', 'MelIF',
            'SpecConfig', 'demo_corpus', 'VAE', 'VAEConfig', 'LossConfig', 'InverseMelIF', 'Callback', 'TrainConfig',
            'Control', 'Recipe', 'Trajectory', 'envelope', 'lfo', 'render', 'ExportConfig', 'export', 'from_sidecar',
-           'Take', 'listening_page', 'Model', 'train', 'SoundMap', 'Library', 'Presets', 'History', 'keep_takes',
-           'Comparison', 'Solved', 'dashboard', 'ModelDashboard']
+           'from_tags', 'SpatialConfig', 'spatialize', 'sample_pack', 'Blend', 'play_any', 'Take', 'listening_page',
+           'Model', 'train', 'SoundMap', 'Library', 'Presets', 'History', 'keep_takes', 'Comparison', 'Solved',
+           'dashboard', 'ModelDashboard']
 
 # %% ../nbs/89_all.ipynb #2587c8d2
 from . import __version__
@@ -23,7 +24,8 @@ from .istft import InverseMelIF
 from .trainer import Callback, TrainConfig
 from .latent import Control
 from .generate import Recipe, Trajectory, envelope, lfo, render
-from .export import ExportConfig, export, from_sidecar
+from .spatial import SpatialConfig, spatialize
+from .export import ExportConfig, export, from_sidecar, from_tags
 from .take import Take
 from .page import listening_page
 from .model import Model, train
@@ -33,13 +35,15 @@ from .presets import Presets
 from .history import History, keep_takes, somebody_plays
 from .compare import Comparison
 from .controls import Solved
+from .pack import sample_pack
+from .blend import Blend, play_any
 from .widgets import dashboard
 from .ui_model import ModelDashboard
 
 # %% ../nbs/89_all.ipynb #13fcbd5c
 _all_ = ['__version__', 'CorpusError', 'FileError', 'InputError', 'SdaudioError', 'doctor', 'Sound', 'Corpus', 'MelIF', 'SpecConfig',
          'demo_corpus', 'VAE', 'VAEConfig', 'LossConfig', 'InverseMelIF', 'Callback', 'TrainConfig', 'Control', 'Recipe', 'Trajectory', 'envelope', 'lfo', 'render',
-         'ExportConfig', 'export', 'from_sidecar', 'Take', 'listening_page', 'Model', 'train', 'SoundMap', 'Library', 'Presets', 'History', 'keep_takes', 'Comparison', 'Solved', 'dashboard', 'ModelDashboard']
+         'ExportConfig', 'export', 'from_sidecar', 'from_tags', 'SpatialConfig', 'spatialize', 'sample_pack', 'Blend', 'play_any', 'Take', 'listening_page', 'Model', 'train', 'SoundMap', 'Library', 'Presets', 'History', 'keep_takes', 'Comparison', 'Solved', 'dashboard', 'ModelDashboard']
 
 # %% ../nbs/89_all.ipynb #a9762766
 if somebody_plays(): keep_takes()

@@ -4,18 +4,20 @@
 
 # %% auto #0
 __all__ = ['units', 'spearman_least', 'leakage_most', 'stability_least', 'describe_pictures', 'Control', 'Controls', 'LatentMap',
-           'Probe', 'heard_points', 'sensitivity', 'local_mean', 'analyse']
+           'Probe', 'heard_points', 'sensitivity', 'local_mean', 'analyse', 'find_own']
 
 # %% ../nbs/60_latent.ipynb #b6ed5c62
 import warnings
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 
 import torch
 from torch import Tensor
 
 from .config import Config, InputError
-from .features import describe, descriptors, smooth_describe
+from .features import ByExample, describe, descriptors, needs, smooth_describe
 from .istft import across_band, bin_phasors, fill_masked, inverse_stft
 from .memory import Memory
 from .sound import Plot
@@ -50,10 +52,13 @@ class Control(Config):
     spearman: float = 0. # Median over base points of the rank correlation between position and measured quality
     leakage: float = 0. # Largest change of another quality against the change of its own, both in spreads of the corpus
     leaks: str = '' # Which other quality that is
+    unseen: list = field(default_factory=list) # Qualities that most base points do not have (a drone no attack, noise no pitch): nothing is known about leakage into them
     stability: float = 0. # Cosine with the directions that resampled recordings give
     reach: float = 0. # Measured change of its own quality over the safe range, in its unit
     verified: bool = False # Whether the proof was passed
     reason: str = '' # Why not
+    was: list = field(default_factory=list) # Earlier names, the first one first; they go on working in recipes
+    locked: bool = False # Whether `randomise` and `reset` leave it alone
 
     @property
     def about(self)->str:
@@ -66,16 +71,19 @@ class Control(Config):
 
     def to_record(self)->dict: # Plain JSON types
         "The proof, with the effect over the safe range as a number"
-        return dict(name=self.name, verified=self.verified, spearman=self.spearman, effect=self.reach, unit=self.unit, leakage=self.leakage, leaks=self.leaks,
+        return dict(name=self.name, verified=self.verified, spearman=self.spearman, effect=self.reach, unit=self.unit, leakage=self.leakage, leaks=self.leaks, not_measured=self.unseen,
                     stability=self.stability, safe=[round(self.safe_low, 3), round(self.safe_high, 3)], reason=self.reason)
 
     @property
-    def unit(self)->str: return descriptors[self.name].unit if self.name in descriptors else '' # Of `reach`
+    def key(self)->str: return (self.was or [self.name])[0] # The name that it got when it was found
+    @property
+    def unit(self)->str: return descriptors[self.key].unit if self.key in descriptors else '' # Of `reach`
 
 def _words(k):
     "How an effect is told: words for more and less, unit, the least that is worth telling, digits"
     if k in descriptors: return (d := descriptors[k]).more, d.less, d.unit, .5*d.audible, d.digits
-    return dict(brightness_oct=('brighter', 'darker', 'oct', .08, 1), level_db=('louder', 'softer', 'dB', .8, 1), late_ms=('later', 'earlier', 'ms', 15, 1))[k]
+    picture = dict(brightness_oct=('brighter', 'darker', 'oct', .08, 1), level_db=('louder', 'softer', 'dB', .8, 1), late_ms=('later', 'earlier', 'ms', 15, 1))
+    return picture.get(k, (f'more {k}', f'less {k}', '', .1, 2)) # of somebody's own
 
 class Controls(list):
     "A list of `Control` that shows itself as a table"
@@ -84,23 +92,43 @@ class Controls(list):
         rows = '\n'.join(f"| `{c.name}` | {c.safe_low:+.1f} .. {c.safe_high:+.1f} | {c.low:+.1f} .. {c.high:+.1f} | {c.about} |" for c in self)
         return f"| control | safe | everything heard in training | one unit does |\n|---|---|---|---|\n{rows}"
 
+    def plot(self)->Plot:
+        "How far each control goes: safely (thick), and among all that was heard in training (thin)"
+        cs = self[::-1]
+        fig = Plot(figsize=(6.8, .6+.3*len(cs)), layout='constrained')
+        ax = fig.subplots()
+        for i,c in enumerate(cs):
+            colour = '#e08a3c' if c.verified else '#8fa8c8'
+            ax.plot([min(c.low, 0), max(c.high, 0)], [i, i], color='#b8b8b8', linewidth=1.2)
+            ax.plot([c.safe_low, c.safe_high], [i, i], color=colour, linewidth=7, solid_capstyle='butt')
+            ax.annotate(c.about, (1.01, i), xycoords=('axes fraction', 'data'), va='center', fontsize=7, color='#7a7a7a', annotation_clip=False)
+        ax.axvline(0, color='#7a7a7a', linewidth=.8, linestyle=':')
+        ax.set_yticks(range(len(cs)), [c.name+(' (locked)' if c.locked else '') for c in cs])
+        ax.set_xlabel('standard deviations of the training sounds', fontsize=8, color='#7a7a7a'); ax.tick_params(colors='#7a7a7a', labelsize=8, length=0); ax.set_facecolor('none')
+        for o in ax.spines.values(): o.set_visible(False)
+        return fig
+
 # %% ../nbs/60_latent.ipynb #b37f6ad5
 class LatentMap:
-    "The controls of a model and the directions behind them: named controls first, then axes"
+    "The controls of a model and the directions behind them: named controls first, then somebody's own, then axes"
     def __init__(self,
         controls:list, # Of `Control`, those with a field first
         directions:Tensor, # `(axes, latent_dim)`: what one unit of an axis adds to `z`
         fields:Tensor|None=None, # `(named, places, latent_dim)`: what one unit of a named control adds there
         places:Tensor|None=None, # `(places, latent_dim)`, in `z*scale`
         scale:Tensor|None=None, # `(latent_dim,)`: the unit of distance between places
-        failed:list=() # Of `Control`, each with its reason
+        failed:list=(), # Of `Control`, each with its reason
+        own_fields:Tensor|None=None, # As `fields`, of own controls
+        own_places:Tensor|None=None, # As `places`
+        own_scale:Tensor|None=None, # As `scale`
+        examples:list=() # Of dictionaries, what `sdaudio.features.ByExample` keeps of each own control, offered or not
     ):
-        self.controls,self.failed,self.directions = Controls(controls),Controls(failed),directions
-        self.fields,self.places,self.scale = fields,places,scale
+        self.controls,self.failed,self.directions,self.examples = Controls(controls),Controls(failed),directions,list(examples)
+        self.fields,self.places,self.scale,self.own_fields,self.own_places,self.own_scale = fields,places,scale,own_fields,own_places,own_scale
 
     def tensors(self)->dict: # Name to tensor
         "What is kept beside `to_dict`"
-        return {k: v for k in ('directions','fields','places','scale') if (v := getattr(self, k)) is not None}
+        return {k: v for k in ('directions','fields','places','scale','own_fields','own_places','own_scale') if (v := getattr(self, k)) is not None}
 
     @classmethod
     def from_dict(cls,
@@ -108,7 +136,7 @@ class LatentMap:
         tensors:dict # As `tensors` gave them
     )->'LatentMap':
         "Back from a record and its tensors"
-        return cls([Control.from_dict(c) for c in d['controls']], **tensors, failed=[Control.from_dict(c) for c in d.get('failed', [])])
+        return cls([Control.from_dict(c) for c in d['controls']], **tensors, failed=[Control.from_dict(c) for c in d.get('failed', [])], examples=d.get('examples', []))
 
     @classmethod
     @torch.no_grad()
@@ -148,21 +176,19 @@ class LatentMap:
         heard:Tensor|None=None # 0 where a point is silent, `(..., points, 1)`; by default all sound
     )->Tensor: # `(latent_dim,)`, or as `z`: to be added to it
         "What some control values add to a path"
-        names = [c.name for c in self.controls]
-        unknown = [k for k in values if k not in names]
-        if unknown: raise InputError(f"control {', '.join(map(repr, unknown))}", f"one of: {', '.join(names)}", self._why(unknown) or "look at model.controls")
-        vs = torch.tensor([self._checked(c, values.get(c.name, 0.)) for c in self.controls])
-        named = 0 if self.fields is None else len(self.fields)
-        total = vs[named:]@self.directions
-        if named and vs[:named].any():
+        unknown = [k for k in values if not any(k==c.name or k in c.was for c in self.controls)]
+        if unknown: raise InputError(f"control {', '.join(map(repr, unknown))}", f"one of: {', '.join(c.name for c in self.controls)}", self._why(unknown) or "look at model.controls")
+        vs = torch.tensor([self._checked(c, sum(values.get(k, 0.) for k in (c.name, *c.was))) for c in self.controls])
+        total,begin = 0,0
+        for fields,places,scale in ((self.fields, self.places, self.scale), (self.own_fields, self.own_places, self.own_scale)):
+            if fields is None: continue
+            some,begin = vs[begin:begin+len(fields)],begin+len(fields)
+            if not some.any(): continue
             if z is None: raise InputError("named controls without a path", "the path that they move", "offset(values, z)")
-            total = total + self._blend(torch.einsum('c,cpd->pd', vs[:named], self.fields), z, heard)
+            here = local_mean(z*scale, torch.ones_like(z[...,:1]) if heard is None else heard)
+            total = total + (-torch.cdist(here, places).square()).softmax(-1)@torch.einsum('c,cpd->pd', some, fields) # the places that sound most like each moment
+        total = total + vs[begin:]@self.directions
         return total if heard is None else heard*total
-
-    def _blend(self, field, z, heard):
-        "The directions of the places that sound most like each moment of a path"
-        here = local_mean(z*self.scale, torch.ones_like(z[...,:1]) if heard is None else heard)
-        return (-torch.cdist(here, self.places).square()).softmax(-1)@field
 
     def _checked(self, c, v):
         v = float(v)
@@ -174,9 +200,33 @@ class LatentMap:
 
     @property
     def proofs(self)->list: # Of `Control`: every named one, in the order of `descriptors`
-        "What was measured of each named control, offered or not"
-        named = {c.name: c for c in [*self.controls, *self.failed]}
-        return [named[k] for k in descriptors if k in named]
+        "What was measured of each named control and each own one, offered or not"
+        named = {c.key: c for c in [*self.controls, *self.failed]}
+        return [named[k] for k in [*descriptors, *(o['name'] for o in self.examples)] if k in named]
+
+    def with_own(self,
+        example:ByExample,
+        control:Control, # As it came out of the proof
+        F:Tensor|None=None, # Its field
+        places:Tensor|None=None, # Of the field
+        scale:Tensor|None=None # Of the field
+    )->'LatentMap':
+        "The same map and one own control more; among the failed ones if it is not verified"
+        out = LatentMap(self.controls, self.directions, self.fields, self.places, self.scale, self.failed, self.own_fields, self.own_places, self.own_scale, [*self.examples, example.to_dict()])
+        if not control.verified: out.failed.append(control); return out
+        at = sum(len(o) for o in (self.fields, self.own_fields) if o is not None)
+        out.controls.insert(at, control)
+        out.own_fields,out.own_places,out.own_scale = F[None] if self.own_fields is None else torch.cat([self.own_fields, F[None]]),places,scale
+        return out
+
+    def named_as(self,
+        before:'LatentMap'
+    )->'LatentMap':
+        "The same map with the names and locks of another, where it has the same controls"
+        old = {c.key: c for c in before.controls}
+        def like(c): return c.replace(name=old[c.key].name, was=old[c.key].was, locked=old[c.key].locked) if c.key in old else c
+        self.controls[:] = map(like, self.controls)
+        return self
 
     def _rows(self):
         def num(v, digits=2): return f'{v:.{digits}f}' if v else ''
@@ -187,7 +237,7 @@ class LatentMap:
         rows = self._rows()
         wide = [max(len(r[i]) for r in rows) for i in range(6)]
         table = [] if len(rows)==1 else ['  '.join([*(o.ljust(w) for o,w in zip(r, wide)), r[-1]]) for r in rows]
-        axes = [c.name for c in self.controls if c.name not in descriptors]
+        axes = [c.name for c in self.controls if not c.verified]
         return '\n'.join([*table, f"axes that came back when the recordings were drawn again: {', '.join(axes) or 'none'}"])
 
     def _repr_markdown_(self):
@@ -208,7 +258,8 @@ class LatentMap:
 
     def to_dict(self)->dict: # Plain JSON types
         "The controls; the directions are kept as a tensor"
-        return dict(controls=[c.to_dict() for c in self.controls], failed=[c.to_dict() for c in self.failed])
+        own = dict(examples=self.examples) if self.examples else {}
+        return dict(controls=[c.to_dict() for c in self.controls], failed=[c.to_dict() for c in self.failed], **own)
 
 # %% ../nbs/60_latent.ipynb #00b5652f
 def _axis_stability(seen, axes, tries=12, block=17):
@@ -235,11 +286,12 @@ class Probe:
         spec:SpecConfig,
         stats:PictureStats,
         memory:Memory, # Holds the training part
-        most:int=64, # Excerpts at most
-        n_frames:int=64 # Of each: 0.7 s
+        n_frames:int=64, # Of each: 0.7 s
+        more:dict|None=None # Further qualities to measure, name to `sdaudio.features.ByExample`
     ):
-        self.vae,self.spec,self.stats,self.n = vae,spec,stats,n_frames
-        first = _loud_rows(memory, spec, n_frames, most)
+        self.vae,self.spec,self.stats,self.n,self.more = vae,spec,stats,n_frames,more or {}
+        self.qualities = descriptors|{k: o.about for k,o in self.more.items()}
+        first,self.search,self.tune,self.check = _base_rows(memory, spec, n_frames)
         rows = first[:,None]+torch.arange(n_frames)
         M,phase = expand(memory.magnitudes(rows), stats.floor).mT,memory.angles(rows).mT
         self.z,self.heard = vae.encode_path(memory.pictures(first, n_frames))[0],heard_points(M, spec, stats, vae.hop)
@@ -247,9 +299,11 @@ class Probe:
         self._one = spec.replace(channels=1)
         parts = [self._middle(o) for o in (M, phase)]
         self._phasors = bin_phasors(*parts, across_band(parts[0], self._one), self._one)
-        self.told = _stack(describe(self._sound(M, slice(None)), spec.sr))
+        told,there = self._tell(self._sound(M, slice(None)))
+        self.told = torch.where(there, told, torch.nan)
 
-    def __len__(self): return len(self.z)
+    @property
+    def enough(self)->bool: return len(self.check)>=_ENOUGH # Whether there is sound for a proof
 
     def _middle(self, v): return v[...,:self.spec.n_mels,:]
 
@@ -265,21 +319,34 @@ class Probe:
         "Decode, with the phases that the excerpts have"
         return self._sound(denormalise(self.vae.decode_path(z, self.n), self.stats)[:,0], k)
 
-    def measure(self, k, z): # `(n, descriptors)`
-        "What is heard, in the order of `descriptors`"
-        return torch.cat([_stack(describe(self.hear(a, b), self.spec.sr)) for a,b in zip(k.split(32), z.split(32))])
+    def measure(self,
+        k:Tensor, # Which excerpts `(n,)`
+        z:Tensor, # Their paths, moved `(n, points, latent_dim)`
+        only:str='' # One quality; empty: all
+    )->tuple: # Two of `(n, qualities)`: the numbers, and whether the sounds have such a thing at all
+        "What is heard, in the order of `qualities`"
+        return tuple(map(torch.cat, zip(*(self._tell(self.hear(a, b), only) for a,b in zip(k.split(32), z.split(32))))))
 
-def _stack(d): # a guess is no pitch
-    return torch.stack([torch.where(d['pitch_confidence']<.5, 0, d[k]) if k=='pitch' else d[k] for k in descriptors], 1)
+    def _tell(self, y, only=''):
+        names = [k for k in descriptors if only in ('', k)]
+        d = describe(y, self.spec.sr, tuple(dict.fromkeys([*names, *(needs[k][0] for k in names if k in needs)]))) if names else {}
+        d |= {k: o(y, self.spec.sr) for k,o in self.more.items() if only in ('', k)}
+        none = torch.full((len(y),), torch.nan)
+        return torch.stack([d.get(k, none) for k in self.qualities], 1),torch.stack([d[needs[k][0]]>=needs[k][1] if k in needs and k in d else d.get(k, none)==d.get(k, none) for k in self.qualities], 1)
 
-def _loud_rows(memory, spec, n, most):
-    "First rows of excerpts in which something happens: within 25 dB of the louder ones"
-    rows = torch.cat([torch.arange(a, max(b-n, a)+1, 8) for a,b,*_ in memory.bounds.tolist() if b-a>=n] or [torch.zeros(0, dtype=torch.long)])
-    if not len(rows): return rows
-    power = torch.cat([expand(memory.magnitudes(o), memory.stats.floor).square().sum(1) for o in torch.arange(len(memory)).split(4096)])
-    level = 10*(torch.cat([torch.zeros(1), power.double().cumsum(0).float()]).diff().unfold(0, n, 1).sum(1)[rows]+1e-20).log10()
-    rows = rows[level>level.quantile(.95)-25]
-    return rows[torch.linspace(0, len(rows)-1, min(most, len(rows))).round().long()]
+def _base_rows(memory, spec, n):
+    "First rows of excerpts, and which of them are to search with (every other), to tune by and to judge by"
+    rows = torch.cat([torch.arange(a, max(b-n, a)+1, 4) for a,b,*_ in memory.bounds.tolist() if b-a>=n] or [torch.zeros(0, dtype=torch.long)])
+    if len(rows):
+        power = torch.cat([expand(memory.magnitudes(o), memory.stats.floor).square().sum(1) for o in torch.arange(len(memory)).split(4096)])
+        level = 10*(torch.cat([torch.zeros(1), power.double().cumsum(0).float()]).diff().unfold(0, n, 1).sum(1)[rows]+1e-20).log10()
+        rows = _spread(rows[level>level.quantile(.95)-25], 72)
+    every = torch.arange(len(rows))
+    return rows,every[::2],_spread(every[1::4], 16),_spread(every[3::4], 16)
+
+def _spread(v, most):
+    "Evenly chosen, so many at most"
+    return v[torch.linspace(0, len(v)-1, min(most, len(v))).round().long()]
 
 def heard_points(
     M:Tensor, # Magnitude `(..., bands, n_frames)`
@@ -296,64 +363,78 @@ def heard_points(
 def sensitivity(
     probe:Probe,
     k:Tensor # Which excerpts `(n,)`
-)->Tensor: # `(n, descriptors, latent_dim)`
-    "How much each descriptor of the decoded sound changes when the whole path of an excerpt moves"
+)->Tensor: # `(n, qualities, latent_dim)`
+    "How much each quality of the decoded sound changes when the whole path of an excerpt moves"
     off = torch.zeros(len(k), probe.z.shape[-1], requires_grad=True)
     with torch.enable_grad():
         y = probe.hear(k, probe.z[k]+probe.heard[k]*off[:,None])
-        soft = smooth_describe(y, probe.spec.sr)
-        grads = [torch.autograd.grad(soft[name].sum(), off, retain_graph=True)[0] if name in soft else torch.zeros_like(off) for name in descriptors]
-    return torch.stack(grads, 1).nan_to_num(0, 0, 0)
+        leaf = y.detach().requires_grad_()
+        soft = smooth_describe(leaf, probe.spec.sr)|{n: o(leaf, probe.spec.sr) for n,o in probe.more.items()}
+        names = [n for n in probe.qualities if n in soft]
+        slopes = {n: torch.autograd.grad(soft[n].sum(), leaf, retain_graph=True)[0].nan_to_num(0, 0, 0) for n in names}
+        grads = {n: torch.autograd.grad(y, off, slopes[n], retain_graph=True)[0] for n in names}
+    return torch.stack([grads.get(n, torch.zeros_like(off)) for n in probe.qualities], 1).nan_to_num(0, 0, 0)
 
 # %% ../nbs/60_latent.ipynb #9bc32b0e
 class _Compass:
     "Directions at each of some places, and how they blend in between"
-    def __init__(self, probe, k):
-        self.probe,self.k = probe,k
+    def __init__(self, probe, on=None):
+        self.probe,k = probe,probe.search
         seen = probe.z*probe.vae.scale
-        sounding = seen[probe.heard[...,0]>.5]
+        sounding = seen[k][probe.heard[k,:,0]>.5]
         sd,V = torch.linalg.eigh(torch.cov(sounding.T))
         sd,V = sd.flip(0).clamp(min=0).sqrt(),V.flip(1)
         self.n = min(_AXES, (sd>sd[0]*1e-3).sum().item())
         self.axes = torch.where(probe.vae.live, V[:,:self.n].T*sd[:self.n,None]/probe.vae.scale.clamp(min=1e-9), 0.) # one row: one sd of the training sounds, in z
-        self.spread = torch.maximum(probe.told.std(0), torch.tensor([d.audible for d in descriptors.values()]))
-        whole = probe.told[probe.heard.mean((1, 2))>.95] # without the silence before and after
-        whole = whole if len(whole)>=12 else probe.told
-        self.differ = whole.quantile(.95, 0)-whole.quantile(.05, 0)
-        self.kin = _kin(whole, self.differ)
-        self.places = local_mean(seen, probe.heard)[k, seen.shape[1]//2]
-        d2 = torch.cdist(self.places, self.places).square()
-        self.near = d2.sort(1).values[:,min(3, len(k)-1)].median().clamp(min=1e-6).item()
-        self.weights = (-d2/self.near).softmax(1)
-        self.here = local_mean(seen, probe.heard)
+        self.audible = torch.tensor([d.audible for d in probe.qualities.values()])
+        told = probe.told[k]
+        self.spread = torch.stack([v.std() if len(v)>1 else v.new_zeros(()) for v in map(_known, told.T)]).maximum(self.audible)
+        whole = told[probe.heard[k].mean((1, 2))>.95] # without the silence before and after
+        self.whole = whole if len(whole)>=12 else told
+        self.differ = torch.stack([torch.diff(_known(v).quantile(torch.tensor([.05, .95])))[0] if len(_known(v))>=_KNOWN else v.new_zeros(()) for v in self.whole.T])
+        self.kin = self._kin()
+        here = local_mean(seen, probe.heard)
+        if on is None: # the middle of each search excerpt is a place
+            places = here[k, seen.shape[1]//2]
+            near = torch.cdist(places, places).square().sort(1).values[:,min(3, len(k)-1)].median().clamp(min=1e-6).sqrt()
+            self.places,self.scale = places/near,probe.vae.scale/near
+        else: self.places,self.scale,near = *on,probe.vae.scale.norm()/on[1].norm()
+        self.here = here/near
+        self.weights = (-torch.cdist(self.places, self.here[k, seen.shape[1]//2]).square()).softmax(1)
         J = torch.cat([sensitivity(probe, o) for o in k.split(16)])
         self.G = (J@self.axes.T)/self.spread[:,None]
+        g = torch.Generator().manual_seed(0)
+        self.drawn = [torch.randint(len(k), (len(k),), generator=g) for _ in range(8)]
 
-    def nearness(self, k): # `(n, points, places)`
-        "How much each place counts at each point of the excerpts `k`"
-        return (-torch.cdist(self.here[k], self.places).square()/self.near).softmax(-1)
+    def _kin(self):
+        "Which qualities go together in these recordings so closely that they are one, `(qualities, qualities)`"
+        T = torch.where(self.whole.isnan(), self.whole.nanmean(0), self.whole)
+        differ = self.differ>=self.audible
+        C = torch.corrcoef(T.T).nan_to_num(0).abs()>=_ONE
+        C = C & differ & differ[:,None] & ~torch.eye(len(C), dtype=torch.bool)
+        for i,o in enumerate(self.probe.more.values(), len(descriptors)): C[i,:len(descriptors)] = torch.tensor([k in o.part for k in descriptors])
+        return C
 
-    def field(self, j, ridge, pick=None): # `(places, n)`, in units of `axes`
-        "The direction that moves descriptor `j` and nothing else, at every place"
+    def push(self, F, k): # `(n, points, latent_dim)`
+        "What one unit of a field adds to the paths of the excerpts `k`"
+        near = (-torch.cdist(self.here[k], self.places).square()).softmax(-1)
+        return self.probe.heard[k]*(near@(F@self.axes))
+
+    def field(self, j, each, pick=None): # `(places, n)`, in units of `axes`
+        "The shortest way to move quality `j` and nothing else, at every place; `each` is how much every excerpt counts beside their mean, `pick` draws them again"
         G,w = self.G,self.weights+.2/len(self.G)
         if pick is not None: w = w*torch.bincount(pick, minlength=len(G))
         w = w/w.sum(1, keepdim=True)
         mean = torch.einsum('pb,bkn->pkn', w, G)
-        both = torch.einsum('pkn,pkm->pknm', mean, mean)*.7 + torch.einsum('pb,bkn,bkm->pknm', w, G, G)*.3
         cost = torch.where(self.kin[j], 0., _PURE); cost[j] = 1.
-        H = torch.einsum('k,pknm->pnm', cost, both)
-        ridge = ridge*both.sum(1).diagonal(dim1=-2, dim2=-1).mean(-1)
-        return torch.linalg.solve(H+ridge[:,None,None]*torch.eye(self.n), mean[:,j])
+        H = (1-each)*torch.einsum('k,pkn,pkm->pnm', cost, mean, mean) + each*torch.einsum('pb,bnm->pnm', w, torch.einsum('k,bkn,bkm->bnm', cost, G, G))
+        size = (1-each)*mean.square().sum((1, 2)) + each*w@G.square().sum((1, 2))
+        F = torch.linalg.solve(H+(_RIDGE*size/self.n)[:,None,None]*torch.eye(self.n), mean[:,j])
+        return F/(mean[:,j]*F).sum(1).median().clamp(min=1e-9) # one unit, one spread, as far as slopes can tell
 
-_AXES,_PURE = 64,10. # axes searched; what a change of another quality costs
+_AXES,_PURE,_RIDGE,_ONE,_KNOWN = 64,10.,.05,.93,8 # axes searched; what a change of another quality costs; share of the mean slope; correlation; sounds that must have a quality
 
-def _kin(T, differ):
-    "Which descriptors go together in these recordings so closely that they are one quality, `(descriptors, descriptors)`"
-    differ = differ>=torch.tensor([d.audible for d in descriptors.values()])
-    C = torch.corrcoef(T.T).nan_to_num(0).abs()>=_ONE
-    return C & differ & differ[:,None] & ~torch.eye(len(C), dtype=torch.bool)
-
-_ONE = .93 # correlation
+def _known(v): return v[~v.isnan()]
 
 def local_mean(
     seen:Tensor, # `(..., points, latent_dim)`
@@ -365,89 +446,92 @@ def local_mean(
     return blur(seen*heard)/(blur(heard)+1e-6)
 
 # %% ../nbs/60_latent.ipynb #cb5260be
-def _measured(probe, compass, j, F, k, positions):
-    "Descriptors of the excerpts `k` at each position along a field `F`, `(positions, n, descriptors)`"
-    push = probe.heard[k]*(compass.nearness(k)@(F@compass.axes))
-    return torch.stack([probe.measure(k, probe.z[k]+v*push) for v in positions])
+spearman_least,leakage_most,stability_least = .9,.35,.8 # What a control must reach to be offered by its name
 
-def _changes(D, compass, j):
-    "Own change of the usual base point, the largest change of another quality against it, and which, from one end to the other"
-    change = D[-1]-D[0]
-    change[(D[0,:,_PITCH]<=0)|(D[-1,:,_PITCH]<=0),_PITCH] = 0 # what has no pitch cannot change it
-    own = change[:,j].median()/compass.spread[j]
-    other = change.abs().median(0).values
-    other = torch.where((other<_faint())|compass.kin[j], 0, other)/compass.spread; other[j] = 0
-    return own.item(), (other.max()/own.abs().clamp(min=1e-6)).item(), list(descriptors)[other.argmax()]
+def _along(probe, push, k, positions, own=''):
+    "Qualities of the excerpts `k` at each position along a push, and where there are any, `(positions, n, qualities)`; between the ends only `own`, if given"
+    last = len(positions)-1
+    return tuple(map(torch.stack, zip(*(probe.measure(k, probe.z[k]+v*push, '' if i in (0, last) else own) for i,v in enumerate(positions)))))
 
-def _spearman(D):
-    "Median over base points of the rank correlation of position and quality, `D` is `(positions, n)`"
+def _changes(D, there, compass, j):
+    "From one end to the other: own change of the usual base point, the largest change of another quality against it, which that is, and which qualities too few base points have"
+    change = torch.where(there[0]&there[-1], D[-1]-D[0], torch.nan)/compass.spread # what a sound has not, it cannot show
+    change = torch.where(there[0]^there[-1], 1., change) # to get or to lose it is a change of one spread
+    own = torch.where(there[0]&there[-1], change, 0)[:,j].median() # but no success
+    other = change.abs().nanmedian(0).values
+    seen = (~change.isnan()).sum(0)
+    other = torch.where((2*seen<len(change)) | (other<compass.audible/2/compass.spread) | compass.kin[j], 0, other); other[j] = 0
+    return own.item(), (other.max()/own.abs().clamp(min=1e-6)).item(), list(compass.probe.qualities)[other.argmax()], [k for k,n in zip(compass.probe.qualities, seen.tolist()) if 2*n<len(change)]
+
+def _spearman(D, there):
+    "Median over base points of the rank correlation of position and quality, both `(positions, n)`; none where there is no such quality"
     def ranks(v): return (v[:,None]>v[None]).float().sum(1)+(v[:,None]==v[None]).float().sum(1)/2
     a,b = ranks(torch.arange(float(len(D)))[:,None].expand_as(D)),ranks(D)
     a,b = a-a.mean(0),b-b.mean(0)
-    return ((a*b).sum(0)/(a.norm(dim=0)*b.norm(dim=0)+1e-6)).abs().median().item()
+    rho = (a*b).sum(0)/(a.norm(dim=0)*b.norm(dim=0)+1e-6)
+    return torch.where(there.all(0), rho, 0).median().item()
 
-_PITCH = list(descriptors).index('pitch')
-def _faint(): return torch.tensor([d.audible/2 for d in descriptors.values()])
 
-# %% ../nbs/60_latent.ipynb #9c42f67c
-spearman_least,leakage_most,stability_least = .9,.35,.8 # What a control must reach to be offered by its name
-
-def _prove(probe, compass, j, try_on, check):
-    "Find the field of descriptor `j`, how far it holds, and measure it; the field is None where there is nothing to measure"
-    name,d = list(descriptors.items())[j]
-    told,s = probe.told[:,j],compass.spread[j].item()
-    if name=='pitch' and (told>0).sum()>8: told = told[told>0]
+def _prove(probe, compass, j):
+    "Find the field of quality `j` and its range by the search excerpts, measure it by the others; the field is None where there is nothing to measure"
+    name,d = list(probe.qualities.items())[j]
+    told,s = _known(probe.told[probe.search,j]),compass.spread[j].item()
+    if len(told)<_KNOWN: return Control(name, 0, 0, 0, 0, reason='too few of the recordings have one'),None
     low,a,mid,b,high = told.quantile(torch.tensor([0., .05, .5, .95, 1.])).tolist()
     edge = [(v-mid)/s for v in (low, high, a, b)]
-    def failed(reason, **k): return Control(name, *edge, reason=reason, **k),None
-    differ = compass.differ[j].item()
-    if min(differ, b-a)<d.audible: return failed(f"the recordings hardly differ in it ({min(differ, b-a):.2g} {d.unit})".replace(' )', ')'))
+    def failed(reason): return Control(name, *edge, reason=reason),None
+    differ = min(compass.differ[j].item(), b-a)
+    if differ<d.audible: return failed(f"the recordings hardly differ in it ({differ:.2g} {d.unit})".replace(' )', ')'))
     if compass.G[:,j].abs().amax()<1e-6: return failed('no gradual change leads to it: it can only be counted')
     best = None
-    for ridge in _RIDGES:
-        c,F = _try(probe, compass, j, ridge, try_on, check, edge)
-        if best is None or (c.verified, c.reach>=d.audible, -c.leakage)>(best[0].verified, best[0].reach>=d.audible, -best[0].leakage): best = c,F
-        if c.verified or not c.spearman or c.leakage>4*leakage_most: break
-    return best
+    for each in (.3, 1.):
+        found = _range(probe, compass, j, each, edge)
+        if found and (best is None or found[0]>best[0]): best = found
+        if not found or found[0][0] or found[0][1]<-3*leakage_most: break
+    if best is None: return failed('what is heard does not follow the direction')
+    return _judge(probe, compass, j, edge, *best[1:])
 
-def _try(probe, compass, j, ridge, try_on, check, edge):
-    "One field for descriptor `j`: its range by some base points, its proof by others"
-    name,d = list(descriptors.items())[j]
-    F,s = compass.field(j, ridge),compass.spread[j].item()
-    slope = torch.einsum('pn,pn->p', compass.G[:,j], F).median().item()
-    if slope<1e-6: return Control(name, *edge, reason='no direction changes it'),None
-    F,best = F/slope,None
-    for r in _REACHES: # the widest range that leaves the rest alone
-        ends = max(edge[2], -r),min(edge[3], r)
-        own,leak,_ = _changes(_measured(probe, compass, j, F, try_on, ends), compass, j)
-        heard = own*s>=d.audible
-        if best is None or (heard, -leak)>best[:2]: best = heard,-leak,own/(ends[1]-ends[0]),ends
-        if heard and leak<=.8*leakage_most or best[0] and not heard: break
-    _,_,gain,ends = best
-    if gain<.15: return Control(name, *edge, reason='what is heard does not follow the direction'),None
-    F,safe = F/gain,[min(max(e*gain, edge[2]), edge[3]) for e in ends]
-    for _ in range(3):
-        D = _measured(probe, compass, j, F, check, torch.linspace(*safe, 9).tolist())
-        own,leak,leaks = _changes(D, compass, j)
-        inner = _changes(D[2:7], compass, j)
-        if leak<=leakage_most or inner[0]*s<1.1*d.audible or inner[1]>1.2*leakage_most: break
-        safe = [(3*safe[0]+safe[1])/4,(safe[0]+3*safe[1])/4] # half as far it is pure, and that far it is measured again
-    reach,rho = own*s,_spearman(D[:,:,j])
-    g = torch.Generator().manual_seed(j)
-    again = [compass.field(j, ridge, torch.randint(len(F), (len(F),), generator=g)) for _ in range(8)]
-    picture = compass.axes*probe.vae.scale
+def _range(probe, compass, j, each, edge):
+    "How far a field of quality `j` is pure and steady, by the excerpts to tune by; None where it moves nothing"
+    F,d,s,k = compass.field(j, each),list(probe.qualities.values())[j],compass.spread[j].item(),probe.tune
+    push,name,gain = compass.push(F, k),list(probe.qualities)[j],1.
+    for _ in range(2): # how far one unit is, for a change of half a spread
+        (down,here),(up,there) = (probe.measure(k[::2], probe.z[k[::2]]+v/gain*push[::2], name) for v in (-.25, .25))
+        gain = gain*min(max(torch.where(here&there, up-down, 0)[:,j].median().item()/(.5*s), .3), 3.)
+    at = [v*min(-edge[2], _FAR)/gain for v in (-1, -.4, -.12)]+[0.]+[v*min(edge[3], _FAR)/gain for v in (.12, .4, 1)]
+    D,there = _along(probe, push, k, at)
+    best = None
+    for a,b in product(range(4), range(3, 7)):
+        if at[b]<=at[a]: continue
+        (own,*_),*_ = parts = [_changes(D[[a, b]][:,o], there[[a, b]][:,o], compass, j) for o in (slice(None), slice(0, None, 2), slice(1, None, 2))]
+        leak = max(o[1] for o in parts) # by half of the excerpts as well: it has to hold for others
+        steps,steady = own*s/d.audible,b-a<2 or _spearman(D[a:b+1,:,j], there[a:b+1,:,j])>=.95
+        ok = steps>=1.4 and leak<=.8*leakage_most and steady
+        rank = ok,min(steps, 8)-10*leak if ok else -leak if steps>=1.4 else steps-100 # well heard and pure, and then far
+        if best is None or rank>best[0]: best = rank,own/(at[b]-at[a]),(at[a], at[b])
+    rank,gain,ends = best
+    if gain<.05: return None
+    return rank,F/gain,[min(max(e*gain, edge[2]), edge[3]) for e in ends],each
+
+def _judge(probe, compass, j, edge, F, safe, each):
+    "The proof, at excerpts that had no part in what was chosen"
+    name,d = list(probe.qualities.items())[j]
+    D,there = _along(probe, compass.push(F, probe.check), probe.check, torch.linspace(*safe, 9).tolist(), name)
+    own,leak,leaks,unseen = _changes(D, there, compass, j)
+    leak = min(leak, 99)
+    reach,rho = own*compass.spread[j].item(),_spearman(D[...,j], there[...,j])
+    picture,again = compass.axes*probe.vae.scale,[compass.field(j, each, o) for o in compass.drawn]
     stability = torch.stack([torch.cosine_similarity(F@picture, o@picture, dim=1).median() for o in again]).median().item()
-    effect = ((D[-1]-D[0]).median(0).values/(safe[1]-safe[0])).tolist()
+    effect = (torch.where(there[0]&there[-1], D[-1]-D[0], torch.nan).nanmedian(0).values.nan_to_num(0)/(safe[1]-safe[0])).tolist()
     why = [w for bad,w in ((rho<spearman_least, f'not steady enough (rank correlation {rho:.2f})'), (leak>leakage_most, f'moves {leaks} as well (leakage {leak:.2f})'),
                            (stability<stability_least, f'depends on which recordings are asked (stability {stability:.2f})'),
                            (reach<d.audible, f'too small to hear ({reach:.2g} {d.unit})'.replace(' )', ')'))) if bad]
-    return Control(name, *edge[:2], *safe, effect={k: round(v, 4) for k,v in zip(descriptors, effect) if abs(v)>=.5*descriptors[k].audible or k==name}, spearman=round(rho, 3),
-                   leakage=round(min(leak, 99), 3), leaks=leaks if leak else '', stability=round(stability, 3), reach=round(reach, 4), verified=not why, reason='; '.join(why)),(F@compass.axes)
+    return Control(name, *edge[:2], *safe, effect={k: round(v, 4) for (k,d),v in zip(probe.qualities.items(), effect) if abs(v)>=.5*d.audible or k==name}, spearman=round(rho, 3),
+                   leakage=round(leak, 3), leaks=leaks if leak else '', unseen=unseen, stability=round(stability, 3), reach=round(reach, 4), verified=not why, reason='; '.join(why)),(F@compass.axes)
 
-_RIDGES = .05,.2 # shares of the mean slope: the second gives up some purity for a shorter way
-_REACHES = 1.5,.8,.4,.2,.1 # spreads of the corpus to either side
+_FAR = 1.5 # spreads of the corpus to either side
 
-# %% ../nbs/60_latent.ipynb #b89f49f0
+# %% ../nbs/60_latent.ipynb #9c42f67c
 @torch.no_grad()
 def analyse(
     vae:VAE,
@@ -455,35 +539,62 @@ def analyse(
     stats:PictureStats,
     memory:Memory, # The training part, and nothing else
     axes:int=8, # Axes at most, besides the named controls
-    progress:Callable|None=None # Called with (done, total, name)
+    progress:Callable|None=None, # Called with (done, total, name)
+    before:LatentMap|None=None # An earlier map: its names and locks stay, and its own controls are measured again
 )->LatentMap:
     "Named controls that passed the proof, those that failed it, and the stable axes"
-    steps,done = len(descriptors)+2,0
+    own = [ByExample(**o) for o in before.examples] if before else []
+    steps,done = len(descriptors)+2+len(own),0
     def tell(name):
         nonlocal done
         done += 1
         if progress: progress(done, steps, name)
-    was = [p.requires_grad for p in vae.parameters()]
-    vae.requires_grad_(False)
-    try:
+    with _still(vae):
         probe = Probe(vae, spec, stats, memory); tell('listening')
         points = probe.z[probe.heard[...,0]>.5]
         plain = LatentMap.fit(points, vae, spec, stats, axes)
-        n = len(probe)
-        if n<_ENOUGH: return LatentMap(plain.controls, plain.directions, failed=[Control(k, 0, 0, 0, 0, reason='too little sound to measure it on') for k in descriptors])
-        check = torch.arange(1, n, 2)[torch.linspace(0, n//2-1, min(16, n//2)).round().long()]
-        compass = _Compass(probe, torch.arange(0, n, 2)); tell('directions')
-        try_on = torch.arange(0, n, 2)[torch.linspace(0, (n+1)//2-1, 8).round().long()]
-        found = []
-        for j,name in enumerate(descriptors):
-            twin = next((c.name for i,(c,_) in enumerate(found) if c.verified and compass.kin[i,j]), '')
-            if twin: found.append((Control(name, 0, 0, 0, 0, reason=f"in these recordings it is one with {twin}"), None))
-            else: found.append(_prove(probe, compass, j, try_on, check))
-            tell(name)
+        if not probe.enough: latent = LatentMap(plain.controls, plain.directions, failed=[_too_little(k) for k in descriptors])
+        else:
+            compass = _Compass(probe); tell('directions')
+            found = []
+            for j,name in enumerate(descriptors):
+                twin = next((c.name for i,(c,_) in enumerate(found) if c.verified and compass.kin[i,j]), '')
+                if twin: found.append((Control(name, 0, 0, 0, 0, reason=f"in these recordings it is one with {twin}"), None))
+                else: found.append(_prove(probe, compass, j))
+                tell(name)
+            good = [(c, F) for c,F in found if c.verified]
+            fields = dict(fields=torch.stack([F for _,F in good]), places=compass.places, scale=compass.scale) if good else {}
+            latent = LatentMap([*(c for c,_ in good), *plain.controls], plain.directions, **fields, failed=[c for c,_ in found if not c.verified])
+    for o in own: latent = find_own(vae, spec, stats, memory, o, latent); tell(o.name)
+    return latent.named_as(before) if before else latent
+
+@torch.no_grad()
+def find_own(
+    vae:VAE,
+    spec:SpecConfig,
+    stats:PictureStats,
+    memory:Memory, # The training part, and nothing else
+    example:ByExample, # What the control shall do
+    latent:LatentMap # As it was so far
+)->LatentMap: # With one own control more, among the failed ones if it did not pass
+    "Find a control for a quality told by examples, and prove it like any other"
+    with _still(vae):
+        probe = Probe(vae, spec, stats, memory, more={example.name: example})
+        if not probe.enough: return latent.with_own(example, _too_little(example.name))
+        compass = _Compass(probe, None if latent.own_fields is None else (latent.own_places, latent.own_scale))
+        control,F = _prove(probe, compass, len(descriptors))
+    if example.reason: control = control.replace(verified=False, reason='; '.join(filter(None, (example.reason, control.reason))))
+    return latent.with_own(example, control, F, compass.places, compass.scale)
+
+@contextmanager
+def _still(vae):
+    "No gradients of weights, which would cost time"
+    was = [p.requires_grad for p in vae.parameters()]
+    vae.requires_grad_(False)
+    try: yield
     finally:
         for p,o in zip(vae.parameters(), was): p.requires_grad_(o)
-    good = [(c, F) for c,F in found if c.verified]
-    fields = dict(fields=torch.stack([F for _,F in good]), places=compass.places/compass.near**.5, scale=vae.scale/compass.near**.5) if good else {}
-    return LatentMap([*(c for c,_ in good), *plain.controls], plain.directions, **fields, failed=[c for c,_ in found if not c.verified])
 
-_ENOUGH = 24 # excerpts, which may overlap
+def _too_little(name): return Control(name, 0, 0, 0, 0, reason='too little sound to measure it on')
+
+_ENOUGH = 16 # base points; some three seconds of sound have as many

@@ -38,7 +38,7 @@ from .config import Config, CorpusError, FileError, InputError
 from .corpus import Corpus
 from .dataset import DataConfig, Excerpts, Pictures
 from .device import generator, pick_device, pick_threads, threads
-from .generate import Recipe, find_events, render
+from .generate import Recipe, Trajectory, find_events, render
 from .istft import band_lift, lend_phase
 from .latent import LatentMap, analyse as _analyse
 from .loss import LossConfig, VAELoss, active_dims
@@ -104,7 +104,8 @@ class Model:
         plain = ({k: v for k,v in o.to_dict().items() if (k, v) not in (('channels', 1), ('lift', []))} for o in (self.spec, self.stats)) # as before there were these
         spec,stats = (a or b for a,b in zip((spec, stats), plain))
         h = hashlib.blake2b(json.dumps([spec, stats, self.phase]).encode(), digest_size=6)
-        for _,v in sorted(self._tensors().items()): h.update(v.detach().cpu().contiguous().numpy().tobytes())
+        for k,v in sorted(self._tensors().items()):
+            if not k.startswith('latent/own'): h.update(v.detach().cpu().contiguous().numpy().tobytes()) # an own control changes no take that does without it
         return h.hexdigest()
 
     def _tensors(self):
@@ -120,7 +121,7 @@ class Model:
         if recipe.blend: raise InputError("the recipe of a blend", "all of its models", "play_any(recipe), which finds them in the library")
         if recipe.version!=__version__: warnings.warn(f"a recipe of sdaudio {recipe.version}; this is {__version__}, which may sound different", stacklevel=2)
         recipe = recipe.replace(model=self.id, version=__version__)
-        sound = render(self, recipe)
+        with _Files(recipe.duration>=60, 2*self.spec.n_frames(round(recipe.duration*self.spec.sr)), 'playing') as tick: sound = render(self, recipe, tick)
         if recipe.spatial: sound = spatialize(sound, loop=recipe.loop, **recipe.spatial)
         take = Take(sound.y, sound.sr, recipe, self.name)
         for hear in self.listeners: hear(take)
@@ -132,10 +133,15 @@ class Model:
         seed:int=0, # Another seed, another take
         variation:float=.3, # How far sounds are mixed with others: 0 to 1
         phase:str='auto', # 'memory', 'sum', 'heap' or 'auto'
+        trajectory:Trajectory|dict|None=None, # How it moves, for example `dict(walk=.1, curves=dict(brightness=lfo(.2)))`
+        start:dict|None=None, # Where it begins: `dict(row=...)`, or what `encode` notes
+        loop:bool=False, # Whether the end leads into the beginning
         **controls # Control name to value, in standard deviations
     )->Take:
         "A new take"
-        return self.play(Recipe(controls=controls, seed=seed, duration=float(duration), density=density, variation=variation, phase=phase))
+        move = trajectory.to_record() if isinstance(trajectory, Trajectory) else trajectory or {}
+        return self.play(Recipe(controls=controls, seed=seed, duration=float(duration), density=density, variation=variation, phase=phase,
+                                trajectory=move, start=start or {}, loop=loop))
 
     def __repr__(self):
         t = self.about.get('training', {})
@@ -541,7 +547,7 @@ def analyse(self:Model,
 )->LatentMap: # Shows itself as the table of proofs
     "Look for the named controls again, prove them, and keep them in this model (`save` writes them)"
     with threads(pick_threads()), _Files(progress, 13, 'controls') as tick:
-        self.latent = _analyse(self.vae, self.spec, self.stats, self.memory, progress=tick)
+        self.latent = _analyse(self.vae, self.spec, self.stats, self.memory, progress=tick, before=self.latent)
     self.id = self._hash()
     return self.latent
 

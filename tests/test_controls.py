@@ -1,21 +1,25 @@
 "Controls that are proved on what is heard: found where there is something to find, and nowhere else."
+import itertools
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile as sf
 import torch
 
+import sdaudio.controls
 from sdaudio.config import InputError
 from sdaudio.corpus import Corpus
 from sdaudio.dataset import DataConfig
 from sdaudio.demo import demo_corpus
 from sdaudio.features import describe, descriptors
 from sdaudio.generate import Recipe
-from sdaudio.latent import Control, LatentMap, leakage_most, spearman_least, stability_least
+from sdaudio.latent import Control, LatentMap, Probe, _changes, _spearman, leakage_most, spearman_least, stability_least
 from sdaudio.model import Model, Settings, start_model
+from sdaudio.sound import Sound
 from sdaudio.vae import VAEConfig
 
 SR = 48_000
@@ -92,6 +96,60 @@ def test_too_little_sound_says_so(tmp_path):
     t = np.arange(9_600)/SR
     latent = model_of(tmp_path/'one', [np.sin(2*np.pi*300*t)*np.exp(-9*t)*.5]).analyse(progress=False)
     assert passed(latent)==[] and {c.reason for c in latent.proofs}=={'too little sound to measure it on'}
+
+
+def test_what_a_sound_has_not_is_no_success_and_no_excuse():
+    names = list(descriptors)
+    attack,bright = names.index('attack'),names.index('brightness')
+    audible = torch.tensor([d.audible for d in descriptors.values()])
+    compass = SimpleNamespace(spread=audible, audible=audible, kin=torch.zeros(11, 11, dtype=torch.bool), probe=SimpleNamespace(qualities=descriptors))
+    D,there = torch.zeros(2, 16, 11),torch.ones(2, 16, 11, dtype=torch.bool)
+    D[1,:,bright] = 2*audible[bright]; D[1,:,attack] = 9.
+    assert _changes(D, there, compass, bright)[1]>2 # it moves the attack
+    there[:,:,attack] = False # there is none: what the measure says is made up, and the control says that it does not know
+    own,leak,_,unseen = _changes(D, there, compass, bright)
+    assert own==2 and leak==0 and unseen==['attack']
+    there[0,:,attack] = True # there was one: losing it counts
+    assert _changes(D, there, compass, bright)[1:3]==(.5, 'attack')
+    there[:,:9,bright] = False # most base points have no such quality: nothing was moved
+    assert _changes(D, there, compass, bright)[0]==0
+    up = torch.arange(9.)[:,None].repeat(1, 16)
+    assert _spearman(up, torch.ones(9, 16, dtype=torch.bool))>.99 and _spearman(up, torch.arange(16)[None]>=9*torch.ones(9, 1))==0
+    assert _spearman(torch.where(torch.arange(16)<7, up, -up), torch.ones(9, 16, dtype=torch.bool))<0 # up here and down there is not steady
+
+
+def test_nothing_is_chosen_by_the_base_points(tones):
+    probe = Probe(tones.vae, tones.spec, tones.stats, tones.memory)
+    parts = [set(o.tolist()) for o in (probe.search, probe.tune, probe.check)]
+    assert [len(a&b) for a,b in itertools.combinations(parts, 2)]==[0, 0, 0] and len(parts[2])==16
+
+
+def test_own_controls_names_and_locks_outlive_a_new_analysis(tones, tmp_path):
+    rng = np.random.default_rng(3)
+    def some(*tilts): return [Sound(tilted(o, rng), SR) for o in tilts]
+    model = Model.load(tones.save(tmp_path/'own.sdaudio'))
+    before = model.generate(duration=.5, brightness=.5)
+    c = model.make_control('glass', some(.6, .7, .8), some(1.9, 2., 2.1))
+    assert c.verified and c.spearman>=spearman_least and c.leakage<=leakage_most, c.reason
+    assert np.array_equal(model.play(before.recipe).y, before.y) # the id is the same, and so are the takes
+    model.rename_control('glass', 'ice'); model.lock('ice', 'brightness')
+    recipe = Recipe(duration=.5, controls=dict(glass=.4))
+    kept = Model.load(model.save(tmp_path/'own.sdaudio', overwrite=True))
+    assert np.array_equal(kept.play(recipe).y, model.play(recipe).y)
+    kept.analyse(progress=False)
+    assert [(o.name, o.was, o.locked) for o in kept.controls if o.locked]==[('brightness', [], True), ('ice', ['glass'], True)]
+    assert [o.key for o in kept.latent.proofs][-1]=='glass'
+    values = kept.randomise(4, start=dict(ice=.3))
+    assert values['ice']==.3 and values['ice']==kept.reset(values)['ice'] and 'brightness' not in values
+
+
+def test_solving_says_what_was_achieved(tones):
+    s = tones.solve(centroid=1200, recipe=Recipe(duration=1., seed=2))
+    heard = describe(torch.from_numpy(s.take.y.copy())[None], SR)['brightness'].item()
+    assert abs(1000*2**heard-s.achieved['centroid'])<5 and s.ok==(abs(heard-np.log2(1.2))<descriptors['brightness'].audible)
+    assert np.array_equal(tones.play(s.recipe).y, s.take.y)
+    far = tones.solve(centroid=20_000, recipe=Recipe(duration=.5), most=5)
+    assert not far.ok and far.reason and far.tried<=5
 
 
 def test_command(tones, tmp_path):
