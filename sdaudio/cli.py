@@ -321,6 +321,9 @@ def _generate(
     set:list[str]=None, # A control's value, such as axis1=1.5; may be repeated
     recipe:Path=None, # Start from this recipe, or from the .json beside a take
     preset:str='', # Start from this preset of the model
+    trajectory:list[str]=[], # How it moves: walk=.1, axis1=-1,2,0 (a curve), axis1=sine@.5:-1:1 (a swing), axis1=door.wav (an envelope), or a .json; may be repeated
+    loop:bool=False, # The end leads into the beginning
+    sweep:str='', # A take for each value of a control: axis1=-2:2:5 for five from -2 to 2
     out:Path=Path('.'), # Folder for the files
     **options # Of files and of space
 ):
@@ -338,9 +341,80 @@ def _generate(
     given = dict(duration=duration, density=density, variation=variation, phase=phase, seed=seed)
     place,whose = _place_of(options),dict(model=model.id, blend=[]) if name or not start.blend else {}
     start = start.replace(**whose, controls={**start.controls, **controls}, **{k: v for k,v in given.items() if v is not None}, **(dict(spatial=place) if place else {}))
-    for i in range(n):
-        with keeping_takes(): take = model.play(start.replace(seed=start.seed + i))
-        yield _write(take, out, f'{model.name}-{take.recipe.seed}', options, i+1)
+    start = start.replace(loop=loop or start.loop, trajectory=start.trajectory | _movement(trajectory))
+    for i,(more,label) in enumerate((more, label) for k in range(n) for more,label in _swept(sweep, start, k)):
+        with keeping_takes(): take = model.play(start.replace(**more))
+        yield _write(take, out, f'{model.name}-{take.recipe.seed}{label}', options, i+1)
+
+@command(app, 'encode', _written)
+def _encode(
+    name:str, # A model in the library, or a path
+    file:Path, # The recording that goes through it
+    *,
+    timbre:Path=None, # Another recording, to be heard instead, with the onsets and the level of the first
+    variation:float=0., # How much of the nearest remembered sounds is mixed in: 0 to 1
+    duration:float=None, # Seconds; by default as long as the recording
+    seed:int=0, # Of what is left to chance
+    phase:str='auto', # auto, memory, sum or heap
+    set:list[str]=None, # A control's value, such as axis1=1.5; may be repeated
+    trajectory:list[str]=[], # How controls move, as for generate
+    loop:bool=False, # The end leads into the beginning
+    nearest:bool=False, # Write nothing, but give the nearest remembered place as a recipe
+    out:Path=Path('.'), # Folder for the file
+    **options # Of files
+):
+    "Send a recording through a model, and say how far it is from what was learnt"
+    from sdaudio.encode import Model
+    from sdaudio.history import keeping_takes
+    model = Model.load(name)
+    if nearest:
+        preset = dict(model=model.id, **model.nearest(file))
+        yield json.dumps(preset), preset
+        return
+    with keeping_takes(): take = model.encode(file, timbre, duration, variation, seed, phase, _movement(trajectory), loop, **_settings(set))
+    say(take.about_source())
+    for o in take.source.rows: say(f"  {o['file']} at {o['start']:.2f} s, {o['distance_db']:.1f} dB away")
+    path,record = _write(take, out, f'{model.name}-{file.stem}', options)
+    yield path, record | dict(novelty=take.source.novelty, near=take.source.rows)
+
+def _movement(words):
+    "What `--trajectory` says, as a recipe holds it"
+    move = {}
+    for word in words:
+        k,_,v = (o.strip() for o in word.partition('='))
+        if not v and k.endswith('.json'):
+            from sdaudio.store import read_json
+            move |= read_json(k)
+        else:
+            try: move |= dict(walk=float(v)) if k=='walk' else dict(curves=move.get('curves', {}) | {k: _curve(k, v)})
+            except ValueError as e:
+                if isinstance(e, SdaudioError): raise
+                raise InputError(f"--trajectory {word}", 'NAME=VALUES, NAME=SHAPE@RATE:LOW:HIGH, NAME=FILE, walk=NUMBER or a .json', '--trajectory axis1=-1,2,0') from None
+    from sdaudio.generate import Trajectory
+    return Trajectory.from_dict(move).to_record()
+
+def _curve(k, v):
+    "A swing, the envelope of a file, or values at equal distances"
+    from sdaudio.generate import envelope, lfo
+    if '@' in v and not Path(v).exists():
+        shape,_,numbers = v.partition('@')
+        return lfo(*map(float, numbers.split(':')), lfo=shape)
+    if Path(v).exists(): return envelope(v, 0. if k in ('density', 'variation') else -1., 1.)
+    values = [float(o) for o in v.split(',')]
+    return [[i/max(1, len(values)-1), o] for i,o in enumerate(values)]
+
+def _swept(sweep, start, k):
+    "What changes from take to take, and what the name says of it: the seed, and a control's value"
+    seed = dict(seed=start.seed+k)
+    if not sweep: return [(seed, '')]
+    name,_,span = sweep.partition('=')
+    try:
+        low,high,steps = span.split(':')
+        low,high,steps = float(low),float(high),int(steps)
+        if not 2<=steps<=1000: raise ValueError
+    except ValueError: raise InputError(f"--sweep {sweep}", 'NAME=LOW:HIGH:STEPS with two steps or more', '--sweep axis1=-2:2:5') from None
+    values = [low+(high-low)*i/(steps-1) for i in range(steps)]
+    return [(seed | ({name: v} if name in ('density', 'variation') else dict(controls=start.controls | {name: v})), f'-{name}{v:+.2f}') for v in values]
 
 # %% ../nbs/88_cli.ipynb #da00e8e1
 @command(app, 'export', _written, _placed)

@@ -99,7 +99,7 @@ def sample_pack(
         tell(len(takes), total, 'playing')
         take = model.play(r)
         a,b = take.sounding()
-        if take.peak_db > -60 and b-a > .02: takes.append((take, take.cut(a, b).fade(**_edges)))
+        if take.peak_db > -40 and b-a > .02: takes.append((take, take.cut(a, b).fade(**_edges)))
     if len(takes) < cfg.n: raise InputError(f'{cfg.n} samples', f'{len(takes)}, as many takes as can be heard', 'more takes to choose from, or longer ones')
     parts = [p for _,p in takes] # as they will be in the files
     chosen = sorted(most_different(coordinates(parts), cfg.n))

@@ -138,6 +138,7 @@ def level(self:Sound,
     "Gain that gives a loudness; nothing is compressed or limited"
     if not np.isfinite(self.loudness_lufs): return self
     want,most = lufs-self.loudness_lufs,ceiling_db-self.true_peak_db
+    want += lufs-self.gain(want).loudness_lufs # what was too soft to count may count now
     if most < want-.01: warnings.warn(f'{want-most:.1f} dB below the {lufs:g} LUFS wanted, or the true peak would pass {ceiling_db:g} dB', stacklevel=2)
     return self.gain(min(want, most))
 

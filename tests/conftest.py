@@ -44,3 +44,14 @@ def python(sdaudio_home):
         if ok: assert r.returncode == 0, r.stderr
         return r
     return run
+
+@pytest.fixture(scope='session')
+def small_models(corpora):
+    "Instruments of a few real recordings each, as they are before training; shared, so not to be changed"
+    import warnings
+    from sdaudio.corpus import Corpus
+    from sdaudio.model import start_model
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        return {name: start_model(Corpus(sorted((corpora/name).glob('*.flac'))[:most]), name=name, progress=False)[0]
+                for name, most in (('tabla', 9), ('loops', 3), ('strings', 4))}

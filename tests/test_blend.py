@@ -1,5 +1,5 @@
 "Blends and packs on real recordings, and what they must refuse."
-import copy, csv, json, warnings
+import copy, csv, json
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,24 +8,15 @@ import torch
 
 from sdaudio.blend import Blend, _alike, play_any, share_start
 from sdaudio.config import InputError
-from sdaudio.corpus import Corpus
 from sdaudio.export import from_sidecar, from_tags
 from sdaudio.features import describe, descriptors
 from sdaudio.generate import Recipe
 from sdaudio.latent import Control
-from sdaudio.model import start_model
 from sdaudio.pack import sample_pack
 from sdaudio.sound import Sound
 
-@pytest.fixture(scope='module')
-def models(corpora):
-    "An instrument of each of three corpora, as they are before training"
-    out = {}
-    for name, most in (('tabla', 9), ('loops', 3), ('strings', 4)):
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            out[name] = start_model(Corpus(sorted((corpora/name).glob('*.flac'))[:most]), name=name, progress=False)[0]
-    return out
+@pytest.fixture
+def models(small_models): return small_models
 
 @pytest.mark.parametrize('settings', [{}, dict(density=.9, variation=1.), dict(loop=True), dict(spatial=dict(kind='binaural', azimuth=40))])
 def test_all_of_one_is_that_one(models, settings):
@@ -119,7 +110,7 @@ def test_pack_of_a_model(models, tmp_path):
     m = models['tabla']
     told = []
     pack = sample_pack(m, tmp_path/'hits', n=4, of=8, duration=1., format='flac', progress=lambda *o: told.append(o))
-    rows = list(csv.DictReader((pack/'pack.csv').open(encoding='utf-8')))
+    rows = list(csv.DictReader((pack/'pack.csv').read_text(encoding='utf-8').splitlines()))
     sounds = [Sound.load(pack/o['file']) for o in rows]
     assert len(rows) == 4 and told[-1][0] == told[-1][1] == 12
     assert np.ptp([s.loudness_lufs for s in sounds]) < 1 and all(s.true_peak_db <= -1 for s in sounds)

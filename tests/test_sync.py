@@ -109,7 +109,7 @@ def test_dependencies_have_a_reason(root):
 def test_dependencies_are_declared(root):
     "What the package imports is installed with it, not by luck with something else"
     import_name = {'scikit-learn': 'sklearn', 'pillow': 'PIL'}
-    declared = {import_name.get(o, o) for o in names(settings(root)['requirements'])} | {'sdaudio', 'IPython'} # IPython: wherever a notebook runs
+    declared = {import_name.get(o, o) for k, v in settings(root).items() if k == 'requirements' or k.startswith('extra_') for o in names(v)} | {'sdaudio', 'IPython'} # IPython: wherever a notebook runs
     used = set()
     for p in (root/'sdaudio').glob('*.py'):
         for o in ast.walk(ast.parse(p.read_text(encoding='utf-8'))):

@@ -1,0 +1,45 @@
+"Blends: what is heard moves from one model to the other, and a weight of nought leaves the other model as it is."
+import os
+import tempfile
+import warnings
+
+os.environ['SDAUDIO_HOME'] = tempfile.mkdtemp()
+warnings.simplefilter('ignore')
+import numpy as np
+import torch
+
+from bench import arguments, check, corpora, report
+from sdaudio.blend import Blend
+from sdaudio.features import describe, descriptors
+from sdaudio.generate import Recipe
+from sdaudio.model import start_model
+
+args = arguments(__doc__, takes=6, seconds=4.)
+models = [start_model(c, progress=False)[0] for c in corpora(args)]
+weights,rows,checks = np.linspace(0, 1, 6),[],[]
+
+
+def told(blend):
+    "Every descriptor, mean over the takes"
+    takes = [blend.generate(args.seconds, seed=s) for s in range(args.takes)]
+    d = describe(torch.stack([torch.from_numpy(t.mono().y.copy()) for t in takes])[:,0], takes[0].sr)
+    return [d[k].mean().item() for k in descriptors]
+
+
+for i,a in enumerate(models):
+    for b in models[:i]:
+        path = np.array([told(Blend([a, b], [1-w, w])) for w in weights])
+        steady = []
+        for (k,d),v in zip(descriptors.items(), path.T):
+            far = (v[-1]-v[0])/d.audible
+            if abs(far) < 1 or k == 'pitch': continue
+            back = -min(0., (np.sign(far)*np.diff(v)).min()/d.audible)
+            steady.append((k, back < .25))
+            rows.append((f'{a.name} to {b.name}', k, f'{v[0]:.2f} {d.unit}'.strip(), f'{v[-1]:.2f} {d.unit}'.strip(), f'{abs(far):.1f}', f'{back:.2f}', 'steady' if back < .25 else 'turns back'))
+        r = Recipe(seed=3, duration=args.seconds)
+        checks.append((f'{a.name} 1 : {b.name} 0 is {a.name}, to the sample', np.array_equal(Blend([a, b], [1, 0]).play(r).y, a.play(r).y)))
+        must = [k for k in ('brightness', 'warmth', 'roughness') if k in dict(steady)]
+        checks.append((f"{a.name} to {b.name}: {sum(ok for _,ok in steady)} of {len(steady)} audible differences change steadily; {', '.join(must)} must", all(dict(steady)[k] for k in must)))
+report('Blend', f'python benchmarks/blend.py {" ".join(args.corpora)} --takes {args.takes}', ['blend', 'quality', 'first model', 'second', 'audible steps apart', 'largest step back, in audible steps', ''], rows,
+       [f'Means of {args.takes} takes of {args.seconds:g} s, six weights; models as they are before training. Pitch is left out: a mixture has none. A step back below a quarter of an audible step counts as none.'])
+check(checks)
