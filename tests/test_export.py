@@ -1,6 +1,7 @@
 "Every format, depth and rate, read back by programs that are not ours."
 import base64, errno, json, os, shutil, signal, subprocess, sys, time, warnings
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from struct import unpack
 
 import jsonschema
@@ -216,7 +217,7 @@ def test_same_bytes(tmp_path):
 def test_dither():
     "At 16 bits the error is noise of about half a step that does not follow the sound"
     y = tone(48000, 1, 1., peak=.0004)
-    e = sf.read(__import__('io').BytesIO(y.encode('wav', bits=16)), dtype='float64')[0]*2**15 - y.y[0]*2.**15
+    e = sf.read(BytesIO(y.encode('wav', bits=16)), dtype='float64')[0]*2**15 - y.y[0]*2.**15
     assert .4 < e.std() < .6 and abs(np.corrcoef(e, y.y[0])[0, 1]) < .02
 
 def test_loudness_fades_trim(tmp_path):
