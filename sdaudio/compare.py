@@ -34,8 +34,9 @@ class Comparison:
         for s,n in zip(self.originals, self.names):
             if not np.isfinite(s.loudness_lufs): raise InputError(f'{n} is silent', 'something to compare')
         b = b.resample(a.sr)
+        a,b = (_padded(s, max(a.n, b.n), max(a.channels, b.channels)) for s in (a, b)) # first: mono on two loudspeakers is louder
         self.lufs = min(a.loudness_lufs, b.loudness_lufs) # the louder one is turned down, so nothing clips
-        self.a,self.b = (_padded(s.gain(self.lufs-s.loudness_lufs), max(a.n, b.n), max(a.channels, b.channels)) for s in (a, b))
+        self.a,self.b = (s.gain(self.lufs-s.loudness_lufs) for s in (a, b))
 
     def keep(self,
         which:str, # 'a' or 'b': the winner

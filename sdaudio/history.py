@@ -62,7 +62,9 @@ def samples_hash(
 # %% ../nbs/74_history.ipynb #266a1bea
 class PlayedList(Sequence):
     "Takes in a row, each a `Played`; shows itself as a table"
-    def __init__(self, records): self._all = list(records) # plain records: most of ten thousand are never looked at
+    def __init__(self,
+        records # As the history keeps them: plain, since most of ten thousand are never looked at
+    ): self._all = list(records)
     def __len__(self): return len(self._all)
     def __getitem__(self, i): return PlayedList(self._all[i]) if isinstance(i, slice) else Played.from_dict(self._all[i])
     def __eq__(self, other): return isinstance(other, PlayedList) and self._all==other._all

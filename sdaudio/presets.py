@@ -38,7 +38,10 @@ class Preset(Config):
 
 class PresetList(list):
     "A list of `Preset` that shows itself as a table"
-    def __init__(self, presets, media=lambda name: (None, None)):
+    def __init__(self,
+        presets, # Of `Preset`
+        media=lambda name: (None, None) # From a name to picture and sound
+    ):
         super().__init__(presets)
         self._media = media
     def __repr__(self): return '\n'.join(f"{(o.folder and o.folder+'/')+o.name:28} {o.words()}" for o in self) or 'no presets'
@@ -65,7 +68,9 @@ class Presets:
         some = [Preset.from_dict(r.record|dict(name=r.name)) for r in self._records.rows(self.name, search)]
         return PresetList(sorted((o for o in some if folder in (None, o.folder)), key=lambda o: (o.folder, o.name)), lambda n: self._records.media(n, self.name))
 
-    def folders(self)->list: return sorted({o.folder for o in self.list()}) # Names of folders, '' for none
+    def folders(self)->list: # '' for those in none
+        "The names of all folders"
+        return sorted({o.folder for o in self.list()})
 
     def __len__(self): return len(self._records.names(self.name))
     def __iter__(self): return iter(self.list())
