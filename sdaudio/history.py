@@ -116,7 +116,7 @@ class History:
         limit:int=-1 # At most so many
     )->PlayedList: # Of `Played`
         "What there is, the newest first"
-        rows = (r.record for r in self._records.rows(search=search))
+        rows = (r.record for r in self._records.rows(search=f'{search} {tag}', limit=-1 if model or tag or stars or since else limit))
         some = (r for r in rows if model in ('', r['by'], r['recipe']['model']) and (not tag or tag in r['tags']) and r['stars']>=stars and r['at']>=since)
         return PlayedList(islice(some, limit if limit>=0 else None))
 
