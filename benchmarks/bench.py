@@ -11,7 +11,7 @@ import torch
 from sdaudio.corpus import Corpus
 from sdaudio.istft import lend_phase
 from sdaudio.loss import mr_distance
-from sdaudio.scorecard import decoded
+from sdaudio.scorecard import decoded, nearest, sound_of
 from sdaudio.spectrogram import denormalise, expand, filterbank
 
 here = Path(__file__).parent
@@ -67,13 +67,10 @@ def measure(model, x):
     lend = lend_phase(cfg, floor)
     y = lend(target[:,0], target)
     out = decoded(model, x)
-    recalled = torch.stack([model.memory.recall(m, model.memory.lookup(m, model.vae)) for m in out[:,0]])
-    near = torch.stack([model.memory.magnitudes(model.memory.lookup(m, model.vae)).T for m in target[:,0]])
-    near = torch.stack([model.memory.recall(expand(c, floor), model.memory.lookup(m, model.vae)) for c,m in zip(near, target[:,0])])
     noise = torch.randn(y.shape, generator=torch.Generator().manual_seed(0))*y.std(-1, keepdim=True)
-    return {'true phase': mr(lend(out[:,0], target), y), 'memory': mr(lend(recalled[:,0], recalled), y), 'predicted, sum': mr(lend(out[:,0], out), y),
+    return {'true phase': mr(lend(out[:,0], target), y), 'memory': mr(sound_of(model, out, 'memory'), y), 'predicted, sum': mr(lend(out[:,0], out), y),
             'Griffin-Lim 32': mr(torch.stack([griffin_lim(m, cfg, y.shape[-1]) for m in out[:,0]]), y),
-            'nearest training runs': mr(lend(near[:,0], near), y), 'noise': mr(noise, y), 'silence': mr(torch.zeros_like(y), y)}
+            'nearest training runs': mr(nearest(model, target[:,0]), y), 'noise': mr(noise, y), 'silence': mr(torch.zeros_like(y), y)}
 
 
 def report(name, command, head, rows, notes=()):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .config import CorpusError
 from .dataset import Excerpts
-from .spectrogram import PictureStats, SpecConfig, compress, expand, normalise, phase_steps, to_bands, to_picture
+from .spectrogram import PictureStats, SpecConfig, band_centres, compress, expand, normalise, phase_steps, to_bands, to_picture, wrap
 from .vae import VAE
 
 # %% ../nbs/21_memory.ipynb #f36573a1
@@ -94,36 +94,48 @@ class Memory:
             self._room = left>=2*n
         return self._keys, self._room
 
+    def distances(self,
+        M:Tensor, # Decoded magnitude `(n_mels, n_frames)`, any number of frames
+        vae:VAE
+    )->Tensor: # `(runs, len(self))`, squared; infinite where a run cannot start
+        "How far each run of a picture is from each run that is remembered"
+        n,T = vae.cfg.n_frames,M.shape[-1]
+        padded = torch.cat([M, M[:,-1:].expand(-1, (-T)%(2*n))], -1)
+        asked = self.key(compress(padded, self.stats.floor).T.unfold(0, n, n).transpose(1,2), vae)
+        keys,room = self.keys(vae)
+        if not room.any(): raise CorpusError("The memory is too short", f"one stretch of {2*n} frames")
+        d = (keys.square().sum(-1) - 2*asked@keys.T + asked.square().sum(-1, keepdim=True)).clamp(min=0)
+        d = d[::2] + torch.cat([d[1::2, n:], d[1::2, :1].expand(-1, n)], 1) # both halves of a run
+        d[:, ~room] = torch.inf
+        return d
+
     def lookup(self,
         M:Tensor, # Decoded magnitude `(n_mels, n_frames)`, any number of frames
         vae:VAE,
         loyalty:float=1.1 # Another place must be this much nearer than going on at the present one
     )->Tensor: # int64 `(n_frames,)`: the row that each frame recalls
         "Find the runs that look most like a picture, and stay where one is as long as it fits"
-        n,T = vae.cfg.n_frames,M.shape[-1]
-        run = 2*n
-        padded = torch.cat([M, M[:,-1:].expand(-1, (-T)%run)], -1)
-        asked = self.key(compress(padded, self.stats.floor).T.unfold(0, n, n).transpose(1,2), vae)
-        keys,room = self.keys(vae)
-        if not room.any(): raise CorpusError("The memory is too short", f"one stretch of {run} frames")
-        d = (keys.square().sum(-1) - 2*asked@keys.T + asked.square().sum(-1, keepdim=True)).clamp(min=0)
-        d = d[::2] + torch.cat([d[1::2, n:], d[1::2, :1].expand(-1, n)], 1) # both halves of a run
-        d[:, ~room] = torch.inf
-        rows,at = [],-1
-        for o in d:
+        run,rows,at = 2*vae.cfg.n_frames,[],-1
+        for o in self.distances(M, vae):
             best = o.argmin().item()
             if 0<=at<len(o) and o[at] <= loyalty**2*o[best]: best = at
             rows.append(best+torch.arange(run)); at = best+run
-        return torch.cat(rows)[:T]
+        return torch.cat(rows)[:M.shape[-1]]
 
-    def recall(self,
-        M:Tensor, # Decoded magnitude `(n_mels, n_frames)`
-        rows:Tensor # The row that each frame recalls
-    )->Tensor: # Picture `(2, n_mels, n_frames)`
-        "The decoded magnitude with remembered phase"
-        rows = rows.clamp(max=len(self)-1)
-        phase = self.angles(rows).T
-        return to_picture(M, phase, phase_steps(phase, self.spec), self.stats.floor)
+    def shifted(self,
+        rows:Tensor, # int64 `(k,)`: where runs begin
+        n:int, # Frames in each run
+        by:float=0. # Frames, -0.5 to 0.5: as if the sound had begun so much earlier
+    )->Tensor: # Radians `(k, bands, n)`
+        "Remembered phases, moved in time by less than a frame"
+        at = rows[:,None]+torch.arange(n)
+        phase = self.angles(at.clamp(max=len(self)-1))
+        if by:
+            to = at+(by>0)
+            step = self.angles(to.clamp(max=len(self)-1))-self.angles((to-1).clamp(0, len(self)-1))
+            centre = self.spec.hop_length/self.spec.n_fft*2*pi*torch.from_numpy(band_centres(self.spec)).float().repeat(self.spec.channels)
+            phase = phase+by*(centre+wrap(step-centre))
+        return phase.transpose(1, 2)
 
     def begins(self,
         n:int # Frames

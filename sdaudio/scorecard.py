@@ -23,6 +23,7 @@ from .istft import fill_masked, from_bands, lend_phase
 from .loss import mr_distance
 from .memory import Memory
 from .phase import phase_method
+from .recall import recalled_phase
 from .sound import Plot, Sound
 from .spectrogram import SpecConfig, compress, denormalise, expand, filterbank, lifted, to_bands
 from .vae import VAE
@@ -111,10 +112,9 @@ def sound_of(
     pic:Tensor, # Decoded pictures `(n, 2, bands, n_frames)`
     method:str # 'memory', 'sum' or 'heap'
 )->Tensor: # `(n, samples)`, or `(n, 2, samples)` of stereo pictures
-    "Decoded pictures as sound; the memory is asked for the runs that are nearest"
+    "Decoded pictures as sound; the memory proposes phases, and those that suit are taken"
     cfg,floor = model.spec,model.stats.floor
-    if method=='memory': pic = torch.stack([model.memory.recall(M, model.memory.lookup(M, model.vae)) for M in pic[:,0]])
-    phase = phase_method('sum' if method=='memory' else method)(pic, floor, cfg)
+    phase = torch.stack([recalled_phase(o, model.memory, model.vae) for o in pic]) if method=='memory' else phase_method(method)(pic, floor, cfg)
     return from_bands(lifted(pic[:,0], model.stats.lift), fill_masked(phase, pic[:,0]<floor, 0), cfg)
 
 def components_only(
