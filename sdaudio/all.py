@@ -4,11 +4,10 @@
 
 # %% auto #0
 __all__ = ['__version__', 'CorpusError', 'FileError', 'InputError', 'SdaudioError', 'doctor', 'Sound', 'Corpus', 'MelIF',
-           'SpecConfig', 'demo_corpus', 'VAE', 'VAEConfig', 'LossConfig', 'InverseMelIF', 'Callback', 'TrainConfig',
-           'Control', 'Recipe', 'Trajectory', 'envelope', 'lfo', 'render', 'ExportConfig', 'export', 'from_sidecar',
-           'from_tags', 'SpatialConfig', 'spatialize', 'sample_pack', 'Blend', 'play_any', 'Take', 'listening_page',
-           'Model', 'train', 'SoundMap', 'Library', 'Presets', 'History', 'keep_takes', 'Comparison', 'Solved',
-           'dashboard', 'ModelDashboard']
+           'SpecConfig', 'demo_corpus', 'InverseMelIF', 'Control', 'Recipe', 'Trajectory', 'envelope', 'lfo', 'render',
+           'export', 'from_sidecar', 'from_tags', 'spatialize', 'sample_pack', 'Blend', 'play_any', 'Take',
+           'listening_page', 'Model', 'train', 'SoundMap', 'Library', 'Presets', 'History', 'keep_takes', 'Comparison',
+           'Solved', 'dashboard', 'ModelDashboard']
 
 # %% ../nbs/89_all.ipynb #2587c8d2
 from . import __version__
@@ -18,14 +17,11 @@ from .sound import Sound
 from .corpus import Corpus
 from .spectrogram import MelIF, SpecConfig
 from .demo import demo_corpus
-from .vae import VAE, VAEConfig
-from .loss import LossConfig
 from .istft import InverseMelIF
-from .trainer import Callback, TrainConfig
 from .latent import Control
 from .generate import Recipe, Trajectory, envelope, lfo, render
-from .spatial import SpatialConfig, spatialize
-from .export import ExportConfig, export, from_sidecar, from_tags
+from .spatial import spatialize
+from .export import export, from_sidecar, from_tags
 from .take import Take
 from .page import listening_page
 from .model import Model, train
@@ -42,8 +38,9 @@ from .ui_model import ModelDashboard
 
 # %% ../nbs/89_all.ipynb #13fcbd5c
 _all_ = ['__version__', 'CorpusError', 'FileError', 'InputError', 'SdaudioError', 'doctor', 'Sound', 'Corpus', 'MelIF', 'SpecConfig',
-         'demo_corpus', 'VAE', 'VAEConfig', 'LossConfig', 'InverseMelIF', 'Callback', 'TrainConfig', 'Control', 'Recipe', 'Trajectory', 'envelope', 'lfo', 'render',
-         'ExportConfig', 'export', 'from_sidecar', 'from_tags', 'SpatialConfig', 'spatialize', 'sample_pack', 'Blend', 'play_any', 'Take', 'listening_page', 'Model', 'train', 'SoundMap', 'Library', 'Presets', 'History', 'keep_takes', 'Comparison', 'Solved', 'dashboard', 'ModelDashboard']
+         'demo_corpus', 'InverseMelIF', 'Control', 'Recipe', 'Trajectory', 'envelope', 'lfo', 'render', 'export', 'from_sidecar', 'from_tags',
+         'spatialize', 'sample_pack', 'Blend', 'play_any', 'Take', 'listening_page', 'Model', 'train', 'SoundMap', 'Library', 'Presets',
+         'History', 'keep_takes', 'Comparison', 'Solved', 'dashboard', 'ModelDashboard']
 
 # %% ../nbs/89_all.ipynb #a9762766
 if somebody_plays(): keep_takes()
