@@ -34,16 +34,17 @@ def _parameter(k, p, about):
 def command(
     group:typer.Typer, # Where it belongs
     name:str, # What is typed
-    *shared # Functions whose parameters are options of this command too
+    *shared, # Functions whose parameters are options of this command too
+    one:bool=False # It is about one thing: its record stands alone, not in a list
 ): # A decorator
     "Make a command of a generator that yields `(line, record)` for each thing it has done; a line may be empty"
     def deco(f):
         params = {k: p for g in (f, *shared) for k,p in signature(g).parameters.items() if p.kind is not p.VAR_KEYWORD}
         about = {k: v for g in (f, *shared) for k,v in docments(g).items()}
         @wraps(f)
-        def run_it(*, json:bool=False, **kwargs): return _perform(f, json, kwargs)
+        def run_it(*, json:bool=False, **kwargs): return _perform(f, json, kwargs, one)
         run_it.__annotations__ = {k: _parameter(k, p, about[k]) for k,p in params.items()}
-        run_it.__annotations__['json'] = Annotated[bool, typer.Option('--json', help='Records instead of lines, as one JSON object')]
+        run_it.__annotations__['json'] = Annotated[bool, typer.Option('--json', help='Records instead of lines, as JSON')]
         own = [p.replace(annotation=run_it.__annotations__[k]) for k,p in params.items()]
         flag = signature(_json_flag).parameters['json'].replace(annotation=run_it.__annotations__['json'])
         run_it.__signature__ = signature(f).replace(parameters=[*own, flag])
@@ -109,7 +110,7 @@ def say(
     "A line for people, on stderr"
     print(text, file=sys.stderr, flush=True)
 
-def _perform(f, as_json, kwargs):
+def _perform(f, as_json, kwargs, one):
     "Run a command; only its own lines or records reach stdout"
     out,done = sys.stdout,[]
     if kwargs.get('events'): as_json,kwargs = True,kwargs|dict(events=out) # these lines are data
@@ -120,7 +121,7 @@ def _perform(f, as_json, kwargs):
                 done.append(record)
                 if line and not as_json: print(line, file=out, flush=True)
     except BaseException as e: raise typer.Exit(_failed(e, as_json, done, out)) from e
-    if as_json: print(json.dumps(dict(ok=True, result=done), ensure_ascii=False, allow_nan=False), file=out, flush=True)
+    if as_json: print(json.dumps(done[0] if one else done, ensure_ascii=False, allow_nan=False), file=out, flush=True)
 
 def _failed(e, as_json=False, done=(), out=None):
     "Say in words what went wrong; the exit code"
@@ -132,7 +133,7 @@ def _failed(e, as_json=False, done=(), out=None):
     say(SdaudioError(gave, need, do))
     if as_json:
         error = dict(code=code, gave=gave, need=need, do=do)
-        print(json.dumps(dict(ok=False, result=list(done), error=error), ensure_ascii=False), file=out or sys.stdout, flush=True)
+        print(json.dumps(dict(error=error, done=list(done)), ensure_ascii=False), file=out or sys.stdout, flush=True)
     if os.environ.get('SDAUDIO_DEBUG'): raise e
     return code
 
@@ -209,7 +210,7 @@ def _mr(meta):
     "How far a model was from held-out sound, as far as it is known"
     return meta['about'].get('training', {}).get('mr', float('inf'))
 
-@command(app, 'train')
+@command(app, 'train', one=True)
 def _train(
     folder:Path, # A folder of recordings
     *,
@@ -255,7 +256,7 @@ def _train(
     say(f'play it: sdaudio generate {json.dumps(name) if " " in name else name}')
 
 # %% ../nbs/88_cli.ipynb #63387876
-@command(app, 'grow')
+@command(app, 'grow', one=True)
 def _grow(
     name:str, # The model
     folder:Path, # Recordings to learn in addition; what it knows already is left out
@@ -507,7 +508,7 @@ def _list(
     from sdaudio.library import Library
     for o in Library().list(search, tag, sort): yield _line(o.name, *(f'#{t}' for t in o.tags), o.problem), _model_record(o)
 
-@command(models, 'show')
+@command(models, 'show', one=True)
 def _show(
     name:str # A model in the library, or a path
 ):
@@ -822,7 +823,7 @@ def _analyse(
     say(m.latent)
     for c in m.latent.proofs: yield f"{c.name}\t{'verified' if c.verified else c.reason}", c.to_record()
 
-@command(app, 'scorecard')
+@command(app, 'scorecard', one=True)
 def _scorecard(
     name:str, # A model in the library, or a path
     *,
@@ -838,7 +839,7 @@ def _scorecard(
         write_bytes(plot, card.plot().to_png(150))
     yield card, dict(name=m.name, id=m.id, **card.to_json(), **(dict(plot=str(plot)) if plot else {}))
 
-@command(app, 'doctor')
+@command(app, 'doctor', one=True)
 def _doctor():
     "Say what this machine has, and what to fix"
     from sdaudio.device import doctor

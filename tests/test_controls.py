@@ -156,7 +156,7 @@ def test_command(tones, tmp_path):
     path = tones.save(tmp_path/'t.sdaudio')
     out = subprocess.run([sys.executable, '-c', 'from sdaudio.cli import main; main()', 'analyse', str(path), '--json', '--plot', str(tmp_path/'p.png')],
                          capture_output=True, text=True, check=True)
-    rows = json.loads(out.stdout)['result']
+    rows = json.loads(out.stdout)
     assert [r['name'] for r in rows]==list(descriptors)
     assert all({'name','spearman','effect','leakage','stability','verified'}<=set(r) for r in rows)
     assert rows[0]['verified'] and rows[0]['effect']>0 and (tmp_path/'p.png').read_bytes()[:4]==b'\x89PNG'

@@ -34,8 +34,8 @@ def test_formats_space_names(sdaudio, tmp_path):
 def test_blend(sdaudio, kept, tmp_path):
     code, out = sdaudio('blend', 'tabla', 'strings', '--weight', 1, '--weight', 0, '-d', 1, '-n', 2, '--out', tmp_path, '--json')
     record = json.loads('\n'.join(out))
-    assert code == 0 and [o['weight'] for o in record['result'][0]['recipe']['blend']] == [1, 0]
-    y = sf.read(record['result'][1]['path'], dtype='float32')[0]
+    assert code == 0 and [o['weight'] for o in record[0]['recipe']['blend']] == [1, 0]
+    y = sf.read(record[1]['path'], dtype='float32')[0]
     assert np.abs(y - kept['tabla'].generate(1., seed=1).y[0]).max() < 2**-22
     code, (path,) = sdaudio('blend', 'tabla', 'strings', '-d', 1, '--format', 'ogg', '--width', 1, '--out', tmp_path/'b')
     code, (again,) = sdaudio('generate', '--recipe', path, '--out', tmp_path/'c')

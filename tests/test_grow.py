@@ -122,7 +122,7 @@ def test_command(made, capsys):
     model.save('harmonic', overwrite=True)
     words = ['grow', 'harmonic', new, '--steps', 2, '--old', old, '--json']
     assert run(words)==0
-    record = json.loads(capsys.readouterr().out)['result'][0]
+    record = json.loads(capsys.readouterr().out)
     assert record['name']=='harmonic-grown' and record['grown']['old']['judged_on']=='held-out excerpts'
     assert Model.load('harmonic').id==model.id and Model.load('harmonic-grown').id==record['id']
     assert run(words)==2 and 'free name' in capsys.readouterr().err

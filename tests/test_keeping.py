@@ -314,7 +314,7 @@ def test_commands(capsys, tmp_path):
     id = History().add(blip(1, by='harbour')).id
     def said(*args):
         assert run([*args, '--json'])==0
-        return json.loads(capsys.readouterr().out)['result']
+        return json.loads(capsys.readouterr().out)
     assert said('model', 'tag', 'bells', 'dark', 'slow')[0]['tags']==['dark', 'slow']
     assert [o['name'] for o in said('model', 'list', '--tag', 'dark')]==['bells']
     assert said('model', 'rename', 'bells', 'chimes')[0]['name']=='chimes'

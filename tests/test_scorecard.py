@@ -170,7 +170,7 @@ def test_command(trained, home, tmp_path, monkeypatch, capsys):
     model,corpus = trained
     model.save(overwrite=True)
     assert cli.run(['scorecard', 'few', '--json'])==0
-    [d] = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)['result']
+    d = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     for k in ('ceiling', 'model', 'pca', 'noise', 'silence', 'mean', 'nearest'): assert set(d[k])==set(measures), k
     assert {'generation', 'novelty', 'limits', 'words', 'judged_on'} <= set(d)
     assert cli.run(['scorecard', 'few', '--plot', str(tmp_path/'card.png')])==0
