@@ -15,7 +15,7 @@ from sdaudio.device import pick_threads, threads
 from sdaudio.dataset import Excerpts, Pictures
 from sdaudio.istft import lend_phase
 from sdaudio.model import Model, Settings, start_model, train
-from sdaudio.scorecard import decoded, envelope_corr, held, logmel_db, measures, mr, nearest, same_spectrum, sound_of
+from sdaudio.scorecard import decoded, envelope_corr, held, logmel_db, measure_phase, measures, mr, nearest, same_spectrum, sound_of
 from sdaudio.spectrogram import denormalise, expand
 from sdaudio.store import home, read_json, write_json
 
@@ -60,7 +60,7 @@ def cell(corpus, seed, args):
     path = folder/f"{corpus.name}-{seed}-{args.minutes:g}{'-stereo' if args.channels>1 else ''}.json"
     if kept(path, settings) is None:
         first,data = start_model(corpus, settings, progress=False)
-        model = trained(corpus, settings, path.stem, args)
+        model = trained(corpus, settings, path.stem, data, args)
         with threads(pick_threads()): found = measure(model, first, data, corpus)
         write_json(path, found|dict(settings=settings.to_dict(), seed=seed, minutes=args.minutes))
         shutil.rmtree(home('runs'), ignore_errors=True)
@@ -74,10 +74,13 @@ def cell(corpus, seed, args):
         print(f"{path.name}: {found['rows']['b']}", flush=True)
 
 
-def trained(corpus, settings, name, args):
-    "A model of these settings; of an earlier run, where models are kept"
+def trained(corpus, settings, name, data, args):
+    "A model of these settings; of an earlier run where models are kept, and its way to phases chosen anew"
     path = Path(args.models)/f'{name}.sdaudio' if args.models else None
-    if path and path.exists() and (model := Model.load(path)).settings.replace(train=settings.train)==settings: return model
+    if path and path.exists() and (model := Model.load(path)).settings.replace(train=settings.train)==settings:
+        found = measure_phase(model, data)
+        model.phase = min(found, key=found.get)
+        return model
     model = train(corpus, args.minutes, settings=settings, resume=False, progress=False)
     return Model.load(model.save(path)) if path else model
 
