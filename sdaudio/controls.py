@@ -55,7 +55,7 @@ def _free_name(model, name):
     if name in taken or name in descriptors: raise InputError(f"a control called {name!r}", "a name that is free", f"taken: {', '.join(dict.fromkeys([*taken, *descriptors]))}")
     if name in {f.name for f in fields(Recipe)}: raise InputError(f"a control called {name!r}", "another name", "a recipe has a setting of that name")
 
-# %% ../nbs/77_controls.ipynb #2ed19621
+# %% ../nbs/77_controls.ipynb #48d68ad9
 def _find(model, name):
     "Which of the controls that is"
     at = next((i for i,c in enumerate(model.controls) if name==c.name or name in c.was), None)
@@ -93,7 +93,7 @@ def _set_lock(model, name, locked):
     at = _find(model, name)
     model.controls[at] = model.controls[at].replace(locked=locked)
 
-# %% ../nbs/77_controls.ipynb #373f97b9
+# %% ../nbs/77_controls.ipynb #0c516020
 @patch
 def randomise(self:Model,
     seed:int=0, # Another seed, other values
@@ -119,7 +119,7 @@ def reset(self:Model,
     at = {self.controls[_find(self, k)].name: v for k,v in (start or {}).items()}
     return {c.name: at[c.name] for c in self.controls if c.locked and c.name in at}
 
-# %% ../nbs/77_controls.ipynb #e7f4ea2b
+# %% ../nbs/77_controls.ipynb #ddc5c93d
 class Solved:
     "What was asked for, what came out, and the take"
     def __init__(self,
@@ -168,7 +168,7 @@ def solve(self:Model,
     low,high = (torch.tensor([getattr(c, k) for c in knobs]) for k in ('low','high'))
     x0 = torch.tensor([recipe.controls.get(c.name, 0.) for c in knobs]).clamp(low, high)
     def play(x):
-        take = self.play(recipe.replace(model='', controls={**recipe.controls, **{c.name: round(v, 4) for c,v in zip(knobs, x.tolist())}}))
+        take = self.play(recipe.replace(model='', controls={**recipe.controls, **{c.name: min(max(round(v, 4), c.low), c.high) for c,v in zip(knobs, x.tolist())}}))
         d = describe_sound(torch.from_numpy(take.y.copy()), take.sr)
         return take,torch.tensor([d[k] for k in names])
     off = lambda v: ((v-goal)/audible).norm().item()
@@ -180,6 +180,7 @@ def solve(self:Model,
         for i,c in enumerate(knobs): # what each of them does to this take
             if tried>=most-2: break
             step = torch.zeros(len(knobs)); step[i] = .3*(c.safe_high if c.safe_high>-c.safe_low else c.safe_low)
+            if not low[i]<=x0[i]+step[i]<=high[i]: step = -step # there is no room
             J[:,i] = (play(x0+step)[1]-v)/step[i]; tried += 1
     while tried<most and best[0]>.2:
         A = J/audible[:,None]

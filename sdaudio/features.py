@@ -432,11 +432,11 @@ class ByExample:
         name:str, # How it is called
         weights, # Of what is measured, `(measures,)`
         zero:float, # The weighted sum of the others
-        part:list, # Names of descriptors in which the two groups differ
+        part:dict, # Descriptors in which the two groups differ, and by how much
         told:float, # Share of the examples that are told apart when they are left out
         words:str='' # Which examples
     ):
-        self.name,self.weights,self.zero,self.part,self.told,self.words = name,torch.as_tensor(weights, dtype=torch.float32),float(zero),list(part),float(told),words
+        self.name,self.weights,self.zero,self.part,self.told,self.words = name,torch.as_tensor(weights, dtype=torch.float32),float(zero),dict(part),float(told),words
         self.about = Descriptor('', .2, f'more {name}', f'less {name}', 2)
 
     @classmethod
@@ -453,8 +453,8 @@ class ByExample:
         value = lambda x, w, zero: (x.mean(0)@w-zero).item()
         right = [(value(x, *_apart(*[[o for o in g if o is not x] for g in X]))>.5)==(i==0) for i,g in enumerate(X) for x in g]
         d = [torch.stack([torch.stack([v.mean() for v in describe(_excerpts(y, sr), sr, tuple(descriptors)).values()]) for y in group]) for group in (more, less)]
-        gap,within = (d[0].mean(0)-d[1].mean(0)).abs(),((d[0].var(0)+d[1].var(0))/2).sqrt()
-        part = [k for k,g,v in zip(descriptors, gap, within) if g>=max(v, descriptors[k].audible)]
+        gap,within = (d[0].mean(0)-d[1].mean(0)).tolist(),((d[0].var(0)+d[1].var(0))/2).sqrt().tolist()
+        part = {k: round(g, 6) for k,g,v in zip(descriptors, gap, within) if abs(g)>=max(v, descriptors[k].audible)}
         return cls(name, w, zero, part, sum(right)/len(right), words)
 
     def __call__(self,

@@ -392,7 +392,8 @@ class _Compass:
         whole = told[probe.heard[k].mean((1, 2))>.95] # without the silence before and after
         self.whole = whole if len(whole)>=12 else told
         self.differ = torch.stack([torch.diff(_known(v).quantile(torch.tensor([.05, .95])))[0] if len(_known(v))>=_KNOWN else v.new_zeros(()) for v in self.whole.T])
-        self.kin = self._kin()
+        self.along = self._along()
+        self.kin = self.along!=0
         here = local_mean(seen, probe.heard)
         if on is None: # the middle of each search excerpt is a place
             places = here[k, seen.shape[1]//2]
@@ -406,14 +407,17 @@ class _Compass:
         g = torch.Generator().manual_seed(0)
         self.drawn = [torch.randint(len(k), (len(k),), generator=g) for _ in range(8)]
 
-    def _kin(self):
-        "Which qualities go together in these recordings so closely that they are one, `(qualities, qualities)`"
+    def _along(self):
+        "What goes with a quality, and so is no leakage: how many spreads the second moves for one of the first, `(qualities, qualities)`"
         T = torch.where(self.whole.isnan(), self.whole.nanmean(0), self.whole)
         differ = self.differ>=self.audible
         C = torch.corrcoef(T.T).nan_to_num(0).abs()>=_ONE
         C = C & differ & differ[:,None] & ~torch.eye(len(C), dtype=torch.bool)
-        for i,o in enumerate(self.probe.more.values(), len(descriptors)): C[i,:len(descriptors)] = torch.tensor([k in o.part for k in descriptors])
-        return C
+        slope = torch.cov(T.T)/T.var(0)[:,None].clamp(min=1e-12)*self.spread[:,None]/self.spread # qualities that are one in these recordings
+        along = torch.where(C, slope, 0.)
+        for i,o in enumerate(self.probe.more.values(), len(descriptors)): # as far as the examples differ
+            along[i,:len(descriptors)] = torch.tensor([o.part.get(k, 0.) for k in descriptors])*self.spread[i]/self.spread[:len(descriptors)]
+        return along
 
     def push(self, F, k): # `(n, points, latent_dim)`
         "What one unit of a field adds to the paths of the excerpts `k`"
@@ -422,11 +426,12 @@ class _Compass:
 
     def field(self, j, each, pick=None): # `(places, n)`, in units of `axes`
         "The shortest way to move quality `j` and nothing else, at every place; `each` is how much every excerpt counts beside their mean, `pick` draws them again"
-        G,w = self.G,self.weights+.2/len(self.G)
+        w = self.weights+.2/len(self.G)
+        G = torch.where(self.G.abs().amax((0, 2))[:,None]>0, self.G-self.along[j,:,None]*self.G[:,j:j+1], 0.) # what does not go along as it should
         if pick is not None: w = w*torch.bincount(pick, minlength=len(G))
         w = w/w.sum(1, keepdim=True)
         mean = torch.einsum('pb,bkn->pkn', w, G)
-        cost = torch.where(self.kin[j], 0., _PURE); cost[j] = 1.
+        cost = torch.full((len(mean[0]),), _PURE); cost[j] = 1.
         H = (1-each)*torch.einsum('k,pkn,pkm->pnm', cost, mean, mean) + each*torch.einsum('pb,bnm->pnm', w, torch.einsum('k,bkn,bkm->bnm', cost, G, G))
         size = (1-each)*mean.square().sum((1, 2)) + each*w@G.square().sum((1, 2))
         F = torch.linalg.solve(H+(_RIDGE*size/self.n)[:,None,None]*torch.eye(self.n), mean[:,j])
@@ -458,9 +463,11 @@ def _changes(D, there, compass, j):
     change = torch.where(there[0]&there[-1], D[-1]-D[0], torch.nan)/compass.spread # what a sound has not, it cannot show
     change = torch.where(there[0]^there[-1], 1., change) # to get or to lose it is a change of one spread
     own = torch.where(there[0]&there[-1], change, 0)[:,j].median() # but no success
-    other = change.abs().nanmedian(0).values
+    along = compass.along[j]*torch.where(there[0]&there[-1], change, 0)[:,j:j+1]
+    beyond = change-torch.minimum(torch.maximum(change, along.clamp(max=0)), along.clamp(min=0)) # what goes along does so no farther, and never the other way
+    other = torch.where((there[0]^there[-1]) & compass.kin[j], 0, beyond).abs().nanmedian(0).values
     seen = (~change.isnan()).sum(0)
-    other = torch.where((2*seen<len(change)) | (other<compass.audible/2/compass.spread) | compass.kin[j], 0, other); other[j] = 0
+    other = torch.where((2*seen<len(change)) | (other<compass.audible/2/compass.spread), 0, other); other[j] = 0
     return own.item(), (other.max()/own.abs().clamp(min=1e-6)).item(), list(compass.probe.qualities)[other.argmax()], [k for k,n in zip(compass.probe.qualities, seen.tolist()) if 2*n<len(change)]
 
 def _spearman(D, there):
