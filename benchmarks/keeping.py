@@ -32,7 +32,7 @@ h = History()
 many = []
 for k in range(args.takes):
     r = Recipe(model=model.id, seed=k, duration=4., controls={c.name: round(float(rng.normal()), 2) for c in model.controls[:3]})
-    o = Played(r.id, r, pick(), 1.7e9+k, '0'*16, f'{r.id}.flac', 400_000, tags=(pick(),), note=f'{pick()} {pick()}').to_dict()
+    o = Played(r.id, r, pick(), 1.7e9+k, '0'*16, f'{r.id}.flac', 400_000, stars=k%6, tags=(pick(),), note=f'{pick()} {pick()}').to_dict()
     many.append(('take', '', r.id, o['at'], json.dumps(o), h._records._text(r.id, o), bytes(5000)))
 with h._records._open() as db: db.executemany('insert into records(kind, owner, name, at, record, words, picture) values (?,?,?,?,?,?,?)', many) # at once: 10,000 calls of `put` take minutes
 
@@ -40,24 +40,32 @@ rows,checks = [],[]
 
 
 def timed(what, f, limit=200.):
-    "The middle of five times, in ms"
-    ts = []
+    "The middle of five times in ms, as it is waited for and as the processor works on it"
+    ts,cpu = [],[]
     for _ in range(5):
-        t = time.perf_counter(); got = f(); ts.append(1e3*(time.perf_counter()-t))
-    rows.append((what, len(got), f'{sorted(ts)[2]:.0f}', f'{max(ts):.0f}'))
-    if limit: checks.append((f'{what}: under {limit:.0f} ms', sorted(ts)[2]<limit))
+        t,c = time.perf_counter(),time.process_time()
+        got = f()
+        ts.append(1e3*(time.perf_counter()-t))
+        cpu.append(1e3*(time.process_time()-c))
+    rows.append((what, len(got), f'{sorted(ts)[2]:.0f}', f'{max(ts):.0f}', f'{sorted(cpu)[2]:.0f}'))
+    checks.append((f'{what}: under {limit:.0f} ms', sorted(ts)[2]<limit))
 
 
 lib = Library()
-t = time.perf_counter(); lib.list(); first = time.perf_counter()-t
+t = time.perf_counter(); some = lib.list(); first = time.perf_counter()-t
 timed(f'{args.models} models: list', lib.list)
-timed('search for two words', lambda: lib.list('rain glass'))
-timed('those with a tag, the newest first', lambda: lib.list(tag='rope', sort='-created'))
+timed('models: search for two words', lambda: lib.list('rain glass'))
+timed('models: those with a tag, the newest first', lambda: lib.list(tag='rope', sort='-created'))
+timed('models: one by its name', lambda: [lib[some[-1].name]])
 timed(f'{args.takes} takes: list', h.list)
-timed('the latest 20', lambda: h.list(limit=20))
-timed('search for two words', lambda: h.list('winter choir'))
-timed('those with a tag', lambda: h.list(tag='rope'))
-timed('one by the beginning of its id', lambda: [h[h.list(limit=1)[0].id[:7]]])
+timed('takes: the latest 20, read', lambda: list(h.list(limit=20)))
+timed('takes: search for two words', lambda: h.list('winter choir'))
+timed('takes: those with a tag', lambda: h.list(tag='rope'))
+timed('takes: those with four stars', lambda: h.list(stars=4))
+timed('takes: those of a model', lambda: h.list(model='rope'))
+timed('takes: by model', h.by_model)
+timed('takes: one by the beginning of its id', lambda: [h[h.list(limit=1)[0].id[:7]]])
+t = time.perf_counter(); list(h); all_read = time.perf_counter()-t
 
 same = 0
 takes = [model.generate(duration=2., seed=k, density=k/20, **{c.name: .5*c.safe_high for c in model.controls[k%3:k%3+1]}) for k in range(20)]
@@ -67,6 +75,6 @@ adding = (time.perf_counter()-t)/20*1e3
 again = Model.load('first')
 for o in h.list(limit=20): same += np.array_equal(h.regenerate(o.id, again).y, next(x.y for x in takes if x.id==o.id))
 checks.append(('the 20 latest takes of the history, played again by the model as loaded: identical samples', same==20))
-report('Keeping', f'python benchmarks/keeping.py {corpus.name}', ['what', 'found', 'ms, middle of 5', 'ms, longest'], rows,
-       [f'The first look at {args.models} models, without an index: {first:.2f} s. Keeping a take of 2 s: {adding:.0f} ms. Of the 20 latest takes, {same} gave identical samples again.'])
+report('Keeping', f'python benchmarks/keeping.py {corpus.name}', ['what', 'found', 'ms, middle of 5', 'ms, longest', 'ms of processor, middle'], rows,
+       [f'The first look at {args.models} models, without an index: {first:.2f} s. A list reads a take when it is looked at; to read all {args.takes}: {all_read:.2f} s. Keeping a take of 2 s: {adding:.0f} ms. Of the 20 latest takes, {same} gave identical samples again.'])
 check(checks)

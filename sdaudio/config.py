@@ -7,6 +7,7 @@ __all__ = ['SdaudioError', 'InputError', 'CorpusError', 'FileError', 'Config']
 
 # %% ../nbs/00_config.ipynb #100714cb
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from functools import cache
 from typing import Self, get_type_hints
 
 from fastcore.docments import docments
@@ -50,7 +51,7 @@ class Config:
         names = [f.name for f in fields(cls)]
         unknown = [k for k in d if k not in names]
         if unknown: raise InputError(f"{cls.__name__} has no setting {', '.join(map(repr, unknown))}", f"one of: {', '.join(names)}")
-        hints = get_type_hints(cls)
+        hints = _hints(cls)
         return cls(**{k: _revive(hints[k], v) for k,v in d.items()})
 
     def replace(self, **kw)->Self:
@@ -66,6 +67,8 @@ class Config:
     def _repr_markdown_(self):
         rows = '\n'.join(f"| `{k}` | {getattr(self, k)} | {v} |" for k,v in self.help().items())
         return f"| {type(self).__name__} | value | meaning |\n|---|---|---|\n{rows}"
+
+_hints = cache(get_type_hints) # a list of a thousand records asks a thousand times
 
 def _jsonable(v):
     "Tuples as lists, at any depth, as JSON would give them back"

@@ -16,7 +16,6 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
-from itertools import islice
 from pathlib import Path
 
 from fastcore.basics import patch
@@ -28,7 +27,7 @@ from .library import Library
 from .model import Model
 from .page import sound_table
 from .sound import Sound
-from .store import Records, home, pick, read_json, unique_path, write_bytes, write_json
+from .store import Records, home, read_json, unique_path, write_bytes, write_json
 from .take import Take
 
 # %% ../nbs/74_history.ipynb #7eb9b44b
@@ -63,19 +62,21 @@ def samples_hash(
 class PlayedList(Sequence):
     "Takes in a row, each a `Played`; shows itself as a table"
     def __init__(self,
-        records # As the history keeps them: plain, since most of ten thousand are never looked at
-    ): self._all = list(records)
-    def __len__(self): return len(self._all)
-    def __getitem__(self, i): return PlayedList(self._all[i]) if isinstance(i, slice) else Played.from_dict(self._all[i])
-    def __eq__(self, other): return isinstance(other, PlayedList) and self._all==other._all
+        rows # Of `store.Row`: each is read when it is looked at
+    ): self._rows = list(rows)
+    def __len__(self): return len(self._rows)
+    def __getitem__(self, i): return PlayedList(self._rows[i]) if isinstance(i, slice) else Played.from_dict(self._rows[i].record)
+    def __eq__(self, other): return isinstance(other, PlayedList) and list(self)==list(other)
     def __repr__(self): return '\n'.join(f"{o.id}  {o.when}  {'*'*o.stars:5} {o.words()}  {' '.join('#'+t for t in o.tags)}" for o in self) or 'no takes'
     def _repr_html_(self):
         h,there = History(),Library().ids()
         def line(o):
-            sound = None
-            with suppress(SdaudioError): sound = h.sound(o.id).encode('mp3', 10.)
+            picture,sound = h._records.media(o.id)[0],None
+            with suppress(SdaudioError):
+                kept = h.sound(o.id)
+                picture,sound = picture or kept.thumbnail(),kept.encode('mp3', 10.)
             gone = '' if o.recipe.model in there else ' (this model is gone)'
-            return h._records.media(o.id)[0], sound, o.words()+gone, f'{o.recipe.duration:g} s', '★'*o.stars, ' '.join('#'+t for t in o.tags), o.note, o.when, o.id
+            return picture, sound, o.words()+gone, f'{o.recipe.duration:g} s', '★'*o.stars, ' '.join('#'+t for t in o.tags), o.note, o.when, o.id
         note = f'{len(self)} takes' + (f'; the first {_SHOWN} are shown' if len(self)>_SHOWN else '')
         return sound_table(['take', 'length', 'stars', 'tags', 'note', 'played', 'id'], [line(o) for o in self[:_SHOWN]], note)
 
@@ -84,8 +85,7 @@ _SHOWN = 12
 class History:
     "Every take that was kept, the newest first"
     def __init__(self):
-        self._records = Records('take', words=lambda r: f"{Played.from_dict(r).words()} {' '.join(r['tags'])} {r['note']}")
-        if not self._records.path.exists() and any(self.folder.glob('*.json')): self.repair()
+        self._records = Records('take', words=lambda r: f"{Played.from_dict(r).words()} {' '.join(r['tags'])} {r['note']}", again=self._found)
 
     @property
     def folder(self)->Path: return home('history', 'x').parent # Where the sounds lie
@@ -102,6 +102,13 @@ class History:
         self._records.put(take.id, lambda old: self._beside(new | {k: old[k] for k in ('stars', 'tags', 'note') if k in old}), revive=True, at=new['at'], picture=take.thumbnail())
         return self[take.id]
 
+    def _found(self):
+        "The records beside the sounds"
+        for p in sorted(self.folder.glob('*.json')):
+            with suppress(SdaudioError, TypeError, AttributeError):
+                o = Played.from_dict(read_json(p))
+                if (self.folder/o.file).exists(): yield o.id, '', o.at, o.to_dict()
+
     def _beside(self, record):
         "Write a record beside its sound"
         write_json(self.folder/f"{record['file']}.json", record)
@@ -116,11 +123,11 @@ class History:
         limit:int=-1 # At most so many
     )->PlayedList: # Of `Played`
         "What there is, the newest first"
-        rows = (r.record for r in self._records.rows(search=f'{search} {tag}', limit=-1 if model or tag or stars or since else limit))
-        some = (r for r in rows if model in ('', r['by'], r['recipe']['model']) and (not tag or tag in r['tags']) and r['stars']>=stars and r['at']>=since)
-        return PlayedList(islice(some, limit if limit>=0 else None))
+        only = {"? in (json_extract(record, '$.by'), json_extract(record, '$.recipe.model'))": model, "? in (select value from json_each(record, '$.tags'))": tag,
+                "json_extract(record, '$.stars')>=?": stars, 'at>=?': since}
+        return PlayedList(self._records.rows(search=search, only=[(c, v) for c,v in only.items() if v], limit=limit))
 
-    def __len__(self): return len(self._records.names())
+    def __len__(self): return self._records.count()
     def __iter__(self): return iter(self.list())
     def __getitem__(self, id): return Played.from_dict(self._records.rows(name=self.pick(id))[0].record) # By id or the beginning of one
     def __repr__(self): return repr(self.list(limit=50))
@@ -130,12 +137,13 @@ class History:
         id:str # Of a take, or the beginning of one
     )->str: # The whole id
         "The take that is meant"
-        return pick(id, self._records.names(), 'take')
+        return self._records.find(id)
 
     def by_model(self)->dict: # Name of a model to its takes
         "The takes of each model"
-        all = self.list()
-        return {by: self.list(model=by) for by in dict.fromkeys(r['by'] for r in all._all)}
+        rows = {}
+        for r in self.list()._rows: rows.setdefault(r.record['by'], []).append(r)
+        return {by: PlayedList(rs) for by,rs in rows.items()}
 
 # %% ../nbs/74_history.ipynb #e56f625b
 @patch
@@ -303,14 +311,11 @@ def repair(self:History)->dict: # What was found: `takes` that came back, `lost`
     found = dict(takes=[], lost=[], damaged='')
     try: self._records.names()
     except FileError: found['damaged'] = str(_salvage(self._records.path))
-    names = set(self._records.names())
-    deleted = self._records.deleted()
-    for p in sorted(self.folder.glob('*.json')):
-        with suppress(SdaudioError, TypeError, AttributeError):
-            o = Played.from_dict(read_json(p))
-            if o.id in names or o.id in deleted or not (self.folder/o.file).exists(): continue
-            self._records.put(o.id, o.to_dict(), at=o.at, picture=Sound.load(self.folder/o.file).thumbnail())
-            found['takes'].append(o.id)
+    there = {*self._records.names(), *self._records.deleted()}
+    for id,_,at,record in self._found():
+        if id in there: continue
+        self._records.put(id, record, at=at)
+        found['takes'].append(id)
     found['lost'] = [o.id for o in self.list() if not (self.folder/o.file).exists()]
     return found
 
@@ -320,7 +325,7 @@ def _salvage(path):
     for o in ('-wal', '-shm'):
         with suppress(FileNotFoundError): os.replace(f'{path}{o}', f'{aside}{o}')
     os.replace(path, aside)
-    fresh = Records('take')
+    fresh = Records('take', again=lambda: ()) # presets come from their copy as well, once they are asked for
     with suppress(sqlite3.Error), closing(sqlite3.connect(aside)) as old:
         names = 'key, kind, owner, name, at, record, words, deleted, picture, sound'
         rows = []

@@ -16,7 +16,7 @@ from pathlib import Path
 from fastcore.basics import patch
 
 from .config import Config, FileError, InputError
-from .model import Model, _Files, _FORMAT, _SUFFIX, _typed, library_lock, list_models, model_path
+from .model import Model, _Files, _FORMAT, _SUFFIX, _put_aside, _typed, library_lock, list_models, model_path
 from .page import sound_table
 from .store import Records, _open_tensors, home, pick, read_json, read_meta, replace_meta, safe_name, unique_path, write_bytes, write_json
 
@@ -92,7 +92,7 @@ class Library:
 
     def __len__(self): return len(list_models())
     def __iter__(self): return iter(self.list())
-    def __getitem__(self, name): return next(o for o in self._entries() if o.name==self.pick(name)) # By name or the beginning of one
+    def __getitem__(self, name): return ModelEntry.of(model_path(self.pick(name))) # By name or the beginning of one
     def __repr__(self): return repr(self.list())
     def _repr_html_(self): return self.list()._repr_html_()
 
@@ -183,8 +183,8 @@ def delete(self:Library,
     "Put models aside; `undo` brings them back together"
     with library_lock():
         names = [self.pick(n) for n in dict.fromkeys(names)]
-        at = f'{time.time_ns():020}'
-        for n in names: os.rename(model_path(n), home('models', '.deleted', f'{at}-{n}{_SUFFIX}'))
+        at = time.time_ns()
+        for n in names: _put_aside(model_path(n), at)
     return names
 
 @patch

@@ -13,7 +13,9 @@ import json
 import math
 import os
 import re
+import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -473,10 +475,18 @@ def save(self:Model,
         if path.exists() and not overwrite and other.get('id')!=self.id:
             raise InputError(f"{path} holds another model", "a free name", "another name, or overwrite=True")
         self.name = path.name.removesuffix(_SUFFIX)
+        if path.exists() and path.parent==home('models', 'x').parent and other.get('id')!=self.id: _put_aside(path, stays=True)
         self.about = self.about | {k: v for k,v in other.get('about', {}).items() if k in ('tags', 'description')} # these belong to the name
         meta = dict(format=_FORMAT, id=self.id, name=self.name, phase=self.phase, about=self.about, settings=self.settings.to_dict(),
                     stats=self.stats.to_dict(), latent=self.latent.to_dict())
         return save_tensors(path, self._tensors()|preview, meta)
+
+def _put_aside(path, at=0, stays=False):
+    "Move a model's file to where `Library.undo` finds it; with `stays` it is also left there, to be replaced in one step"
+    to = home('models', '.deleted', f'{at or time.time_ns():020}-{path.name}')
+    if not stays: return os.rename(path, to)
+    try: os.link(path, to)
+    except OSError: shutil.copy2(path, to) # a disk without links
 
 def _record_of(path):
     "The record in a model's file; empty where there is none or none that can be read"

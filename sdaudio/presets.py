@@ -18,7 +18,7 @@ from .generate import Recipe, render
 from .model import Model
 from .page import sound_table
 from .sound import Sound
-from .store import Records, pick, read_json, write_json
+from .store import Records, read_json, write_json
 from .take import Take
 
 # %% ../nbs/73_presets.ipynb #b692a8a3
@@ -65,16 +65,16 @@ class Presets:
         folder:str|None=None # Only those in this folder; '' those in none
     )->PresetList: # By folder and name
         "What there is"
-        some = [Preset.from_dict(r.record|dict(name=r.name)) for r in self._records.rows(self.name, search)]
+        some = map(self._preset, self._records.rows(self.name, search))
         return PresetList(sorted((o for o in some if folder in (None, o.folder)), key=lambda o: (o.folder, o.name)), lambda n: self._records.media(n, self.name))
 
     def folders(self)->list: # '' for those in none
         "The names of all folders"
         return sorted({o.folder for o in self.list()})
 
-    def __len__(self): return len(self._records.names(self.name))
+    def __len__(self): return self._records.count(self.name)
     def __iter__(self): return iter(self.list())
-    def __getitem__(self, name): return next(o for o in self.list() if o.name==self.pick(name)) # By name or the beginning of one
+    def __getitem__(self, name): return self._preset(self._records.rows(self.name, name=self.pick(name))[0]) # By name or the beginning of one
     def __repr__(self): return repr(self.list())
     def _repr_html_(self): return self.list()._repr_html_()
 
@@ -82,7 +82,9 @@ class Presets:
         name:str # Of a preset, or the beginning of one
     )->str: # The whole name
         "The preset that is meant"
-        return pick(name, self._records.names(self.name), 'preset')
+        return self._records.find(name, self.name)
+
+    def _preset(self, row): return Preset.from_dict(row.record|dict(name=row.name))
 
 @patch(as_prop=True)
 def presets(self:Model)->Presets:

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from secrets import token_hex
 
@@ -110,9 +111,10 @@ def _bad_number(o, at=''):
 
 def _to_json(obj, indent=None):
     "JSON that every reader accepts, as bytes"
-    if (bad := _bad_number(obj)) is not None: raise InputError(f"'{bad}' is NaN or infinite", 'a finite number: JSON has no other')
     try: s = json.dumps(obj, indent=indent, ensure_ascii=False, default=_plain, allow_nan=False)
-    except (TypeError, ValueError) as e: raise InputError(f'this record cannot be kept: {e}', 'text, numbers, lists and dictionaries') from e
+    except (TypeError, ValueError) as e:
+        if (bad := _bad_number(obj)) is not None: raise InputError(f"'{bad}' is NaN or infinite", 'a finite number: JSON has no other') from e
+        raise InputError(f'this record cannot be kept: {e}', 'text, numbers, lists and dictionaries') from e
     try: return s.encode()
     except UnicodeEncodeError: return json.dumps(obj, indent=indent, default=_plain).encode() # broken file names are escaped
 
@@ -137,8 +139,10 @@ def read_json(
 # %% ../nbs/03_store.ipynb #09c70be0
 def _header(meta):
     "A record as the metadata of a tensor file, with a hash by which damage is noticed"
-    plain = _to_json({k: v for k,v in meta.items() if k!='check'})
-    return {'sdaudio': _to_json(json.loads(plain)|dict(check=blake2b(plain, digest_size=8).hexdigest())).decode()}
+    plain = json.loads(_to_json({k: v for k,v in meta.items() if k!='check'}))
+    return {'sdaudio': _to_json(plain|dict(check=_check(plain))).decode()}
+
+def _check(meta): return blake2b(_to_json(meta), digest_size=8).hexdigest()
 
 def save_tensors(
     path, # Where to
@@ -180,7 +184,7 @@ def _our_meta(f, path):
     try:
         meta = json.loads(head['sdaudio'], parse_constant=_no_nan)
         if not isinstance(meta, dict): raise ValueError('it holds no names')
-        if 'check' in meta and json.loads(_header(meta)['sdaudio'])['check']!=meta.pop('check'): raise ValueError('it was changed after it was written')
+        if 'check' in meta and meta.pop('check')!=_check(meta): raise ValueError('it was changed after it was written')
         return meta
     except (ValueError, RecursionError) as e: raise FileError(f'{path}: its record is damaged ({e})', do='another copy of it') from e
 
@@ -269,23 +273,31 @@ class Row:
     name: str # By which it is asked for
     owner: str # To what it belongs; '' to nothing
     at: float # Seconds since 1970
-    record: dict # Plain JSON
+    text: str # The record as JSON
+
+    @property
+    def record(self)->dict: return json.loads(self.text) # Plain JSON; of ten thousand rows most are never looked at
 
 _tables = ('create table if not exists records(key integer primary key, kind text, owner text, name text, at real, record text, words text, '
            'deleted integer default 0, picture blob, sound blob)',
+           'create table if not exists copied(kind text primary key)',
+           'create index if not exists times on records(kind, deleted, at)',
            'create unique index if not exists live on records(kind, owner, name) where deleted=0',
-           'create index if not exists times on records(kind, deleted, at)')
+           'create index if not exists names on records(kind, name, deleted, at)')
 
 class Records:
     "Records of one kind in a file that several processes may change at once; what is deleted can be had back"
     def __init__(self,
         kind:str, # For example `'preset'`
         words:Callable=lambda r: '', # From a record to the text in which it is searched, beside its name
-        path=None # The file; by default `kept.db` below `home`
-    ): self.kind,self.words,self._path = kind,words,path
+        path=None, # The file; by default `kept.db` below `home`
+        again:Callable|None=None # Finds the records in files, each `(name, owner, at, record)`; without it they are copied into a file beside
+    ): self.kind,self.words,self._path,self._again = kind,words,path,again
 
     @property
     def path(self)->Path: return Path(self._path or home('kept.db')) # The file
+    @property
+    def copy(self)->Path: return self.path.with_name(f'{self.path.stem}-{self.kind}s.json') # From which the records are made again if the file is lost
 
     @contextmanager
     def _open(self, how='immediate'):
@@ -294,15 +306,34 @@ class Records:
             db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
             try:
                 if db.execute('pragma journal_mode').fetchone()[0]!='wal': db.execute('pragma journal_mode=wal')
-                if not db.execute("select 1 from sqlite_master where name='times'").fetchone():
+                if not db.execute("select 1 from sqlite_master where name='names'").fetchone():
                     db.execute('begin immediate')
                     for o in _tables: db.execute(o)
                     db.execute('commit')
+                if not self._filled(db):
+                    db.execute('begin immediate')
+                    if not self._filled(db): self._fill(db)
+                    db.execute('commit')
                 db.execute(f'begin {how}')
                 yield db
+                if how=='immediate' and not self._again:
+                    rows = db.execute('select name, owner, at, words, record from records where kind=? and deleted=0 order by key', [self.kind])
+                    write_json(self.copy, [(*o, json.loads(r)) for *o,r in rows])
                 db.execute('commit')
             finally: db.close() # without `commit` nothing has happened
         except sqlite3.Error as e: raise FileError(f'{self.path}: {e}', do='free some space' if 'full' in str(e) else 'sdaudio history repair, if it is damaged') from e
+
+    def _filled(self, db): return db.execute('select 1 from copied where kind=?', [self.kind]).fetchone()
+
+    def _fill(self, db):
+        "What files hold, into a file of records that is new"
+        try:
+            if self._again: rows = [(n, o, t, self._text(n, r), r) for n,o,t,r in self._again()]
+            else: rows = [(n, o, t, w, r) for n,o,t,w,r in read_json(self.copy)] if self.copy.exists() else []
+        except (TypeError, ValueError) as e: raise FileError(f'{self.copy} is no copy of {self.kind}s ({e})', do='restore it, or delete it') from e
+        rows = [(self.kind, n, o, t, w, _to_json(r).decode()) for n,o,t,w,r in rows]
+        db.executemany('insert or ignore into records(kind, name, owner, at, words, record) values (?,?,?,?,?,?)', rows)
+        db.execute('insert into copied values (?)', [self.kind])
 
     def _mine(self, owner=None, deleted='deleted=0'):
         "Which rows are meant, and the values for that"
@@ -339,14 +370,14 @@ def rows(self:Records,
     owner:str|None=None, # Only what belongs to it
     search:str='', # Words that must all occur
     name:str|None=None, # Only this one
+    only:Iterable=(), # Conditions in SQL on `at` and `record`, each with the value of its question mark
     limit:int=-1 # At most so many
 )->list: # Of `Row`, the newest first
     "What is kept"
     mine,which = self._mine(owner)
-    if name is not None: mine,which = mine+' and name=?', [*which, name]
-    for w in search.casefold().split(): mine,which = mine+' and instr(words, ?)', [*which, w]
-    with self._open('deferred') as db: found = db.execute(f'select name, owner, at, record {mine} order by at desc, key desc limit ?', [*which, limit]).fetchall()
-    return [Row(n, o, t, json.loads(r)) for n,o,t,r in found]
+    for c,v in chain([('name=?', name)]*(name is not None), (('instr(words, ?)', w) for w in search.casefold().split()), only):
+        mine,which = f'{mine} and {c}', [*which, v]
+    with self._open('deferred') as db: return [Row(*o) for o in db.execute(f'select name, owner, at, record {mine} order by at desc, key desc limit ?', [*which, limit])]
 
 @patch
 def names(self:Records,
@@ -355,6 +386,24 @@ def names(self:Records,
     "The names of what is kept"
     mine,which = self._mine(owner)
     with self._open('deferred') as db: return [n for n, in db.execute(f'select name {mine} order by at desc, key desc', which)]
+
+@patch
+def count(self:Records,
+    owner:str|None=None # Only what belongs to it
+)->int:
+    "How much is kept"
+    mine,which = self._mine(owner)
+    with self._open('deferred') as db: return db.execute(f'select count(*) {mine}', which).fetchone()[0]
+
+@patch
+def find(self:Records,
+    name:str, # Of a record, or the beginning of one
+    owner:str|None=None # To what it belongs
+)->str: # The whole name
+    "The record that is meant"
+    mine,which = self._mine(owner)
+    with self._open('deferred') as db: near = [n for n, in db.execute(f'select name {mine} and name>=? and name<? order by name limit 21', [*which, name, name+'\U0010ffff'])]
+    return pick(name, near or self.names(owner), self.kind)
 
 @patch
 def media(self:Records,
@@ -436,8 +485,7 @@ def undo(self:Records,
         names = []
         for key,own,name,record in back:
             mine,whose = self._mine(own)
-            taken = {n for n, in db.execute(f'select name {mine}', whose)}
-            free = next(o for o in (name, *(f'{name}-{k}' for k in range(2, len(taken)+3))) if o not in taken)
+            free = next(o for o in chain([name], (f'{name}-{k}' for k in range(2, 1<<30))) if not db.execute(f'select 1 {mine} and name=?', [*whose, o]).fetchone())
             db.execute('update records set deleted=0, name=?, words=? where key=?', [free, self._text(free, json.loads(record)), key])
             names.append(free)
     return names

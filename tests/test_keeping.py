@@ -245,6 +245,30 @@ def test_index_is_made_again():
     (lib.folder/'harbour.sdaudio').write_bytes(b'cut')
     assert lib['harbour'].problem and not lib['bells'].problem
 
+def test_records_are_made_again():
+    "Without the file of records: takes from beside their sounds, presets from their copy, whichever is asked first"
+    h,ps = History(),Presets('harbour')
+    for k in range(3): h.add(blip(k)), ps.save(f'p{k}', dict(density=k/4), description='dark' if k else '')
+    h.star(h.list()[0].id, 2), ps.delete('p0'), ps.rename('p1', 'dusk')
+    was = h.list(),list(ps)
+    for first in (h, ps, Library()):
+        h._records.path.unlink()
+        first.rename('harbour', 'quay') if isinstance(first, Library) and tiny('harbour') else len(first)
+        ps = Presets('quay') if isinstance(first, Library) else ps
+        assert (h.list(), list(ps))==was and [o.name for o in ps.list('dark dusk')]==['dusk'] and len(h.list('seed 2'))==1
+    h._records.path.unlink()
+    ps._records.copy.write_text('{"broken')
+    with pytest.raises(FileError, match='damaged'): list(ps)
+    assert h.list()==was[0]
+
+def test_what_is_replaced_can_be_had_back(model):
+    tiny('harbour')
+    old = Library()['harbour'].id
+    with pytest.raises(InputError, match='another model'): model.save('harbour')
+    model.save('harbour', overwrite=True), model.save('harbour')
+    assert Library().deleted()==['harbour'] and Library().undo()==['harbour-2']
+    assert (Library()['harbour'].id, Library()['harbour-2'].id)==(model.id, old)
+
 def test_names():
     for n in ('harbour', 'harbour-night', 'Glocke 🔔'): tiny(n)
     lib = Library()
@@ -266,7 +290,7 @@ def test_words_written_meanwhile_stay(model):
 def test_damaged_records(tmp_path):
     "A file of records cut in the middle: what can be read is carried over, takes come from the folder"
     h,ps = History(),Presets('harbour')
-    ids = [h.add(blip(k)).id for k in range(60)]
+    ids = [h.add(blip(k)).id for k in range(30)]
     h.star(ids[3], 5)
     ps.save('one', dict(density=.2))
     path = home('kept.db')
@@ -282,8 +306,14 @@ def test_damaged_records(tmp_path):
 def test_a_library_keeps_nothing_by_itself(model, sdaudio_home, python, monkeypatch):
     model.generate(duration=.1)
     assert not (sdaudio_home/'history').exists() and not (sdaudio_home/'kept.db').exists()
-    assert python('import sys; from sdaudio.all import *; print(Model.listeners)').stdout.strip()=='[]'
-    assert '_keep' in python('import sys; sys.ps1 = ">>> "; from sdaudio.all import *; print(Model.listeners)').stdout # at a prompt
+    program,prompt = python('''
+import importlib, sys, sdaudio.all
+from sdaudio.model import Model
+print(Model.listeners)
+sys.ps1 = '>>> '
+importlib.reload(sdaudio.all)
+print(Model.listeners)''').stdout.splitlines()
+    assert program=='[]' and '_keep' in prompt
     monkeypatch.setenv('SDAUDIO_HISTORY', 'off')
     with keeping_takes(): model.generate(duration=.1)
     assert not keep_takes() and not (sdaudio_home/'history').exists()
