@@ -51,7 +51,8 @@ def bin_phasors(
     "The angle of each bin, from the bands on both sides of it"
     phase,total = phase.to(M.dtype),0
     for band,weight,away in _neighbours(cfg, M.device):
-        total = total + torch.polar(M[...,band,:]*weight, phase[...,band,:]+turn[...,band,:]*away)
+        size,angle = M[...,band,:]*weight,phase[...,band,:]+turn[...,band,:]*away
+        total = total + torch.complex(size*angle.cos(), size*angle.sin()) # `torch.polar` takes three times as long
     return total.sgn()
 
 def across_band(
@@ -59,7 +60,7 @@ def across_band(
     cfg:SpecConfig
 )->Tensor: # Radians per bin, as `M`
     "Half of the turn that the magnitudes suggest, one radian at most"
-    return (.5*bin_turn(M, cfg, M.amax()*1e-6)).clamp(-1, 1)
+    return (.5*bin_turn(M, cfg, M.amax().clamp(min=1e-20)*1e-6)).clamp(-1, 1)
 
 @lru_cache(16)
 def _neighbours(cfg, device):

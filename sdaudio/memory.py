@@ -122,20 +122,26 @@ class Memory:
             rows.append(best+torch.arange(run)); at = best+run
         return torch.cat(rows)[:M.shape[-1]]
 
+    def turned(self,
+        rows:Tensor, # int64, any shape
+        by=0. # Frames, -0.5 to 0.5, one number or a tensor that fits to `rows[...,None]`: as if the sound had begun so much earlier
+    )->Tensor: # Radians `(*rows.shape, bands)`
+        "Remembered phases, moved in time by less than a frame"
+        by,last = torch.as_tensor(by),len(self)-1
+        phase = self.angles(rows.clamp(max=last))
+        if not by.any(): return phase
+        to = rows+(by[...,0] if by.ndim else by).gt(0)
+        step = self.angles(to.clamp(max=last))-self.angles((to-1).clamp(0, last))
+        centre = self.spec.hop_length/self.spec.n_fft*2*pi*torch.from_numpy(band_centres(self.spec)).float().repeat(self.spec.channels)
+        return phase+by*(centre+wrap(step-centre))
+
     def shifted(self,
         rows:Tensor, # int64 `(k,)`: where runs begin
         n:int, # Frames in each run
-        by:float=0. # Frames, -0.5 to 0.5: as if the sound had begun so much earlier
+        by:float=0. # Frames, as in `turned`
     )->Tensor: # Radians `(k, bands, n)`
-        "Remembered phases, moved in time by less than a frame"
-        at = rows[:,None]+torch.arange(n)
-        phase = self.angles(at.clamp(max=len(self)-1))
-        if by:
-            to = at+(by>0)
-            step = self.angles(to.clamp(max=len(self)-1))-self.angles((to-1).clamp(0, len(self)-1))
-            centre = self.spec.hop_length/self.spec.n_fft*2*pi*torch.from_numpy(band_centres(self.spec)).float().repeat(self.spec.channels)
-            phase = phase+by*(centre+wrap(step-centre))
-        return phase.transpose(1, 2)
+        "Runs of remembered phases, moved in time by less than a frame"
+        return self.turned(rows[:,None]+torch.arange(n), by).transpose(1, 2)
 
     def begins(self,
         n:int # Frames

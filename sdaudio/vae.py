@@ -87,8 +87,9 @@ class VAE(nn.Module):
         x:Tensor # Normalised pictures `(batch, 2, bands, n_frames)`
     )->tuple: # `mu`, `logvar`, each `(batch, latent_dim)`
         "Where a picture lies, and how exactly"
-        linear = (x[:,0].flatten(1)-self.mean) @ self.comps.T / self.scale.clamp(min=1e-6)
-        mu,logvar = (_GENTLE*self.enc(x.flatten(1))).chunk(2, -1)
+        flat = x.flatten(1) # magnitudes first
+        linear = (flat[:,:len(self.mean)]-self.mean) @ self.comps.T / self.scale.clamp(min=1e-6)
+        mu,logvar = (_GENTLE*self.enc(flat)).chunk(2, -1)
         return torch.where(self.live, linear+mu, 0.), self.cfg.logvar+logvar.clamp(-6, 8)
 
     def sample(self,
