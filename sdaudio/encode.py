@@ -19,7 +19,7 @@ from .model import Model
 from .scorecard import recollect, remembered, stray
 from .sound import Sound
 from .store import content_hash, home
-from .take import Report, Take, measure_sound, report as _report
+from .take import Report, Take, measure_sound, noise_shows, report as _report
 
 # %% ../nbs/76_encode.ipynb #5ee53a56
 @patch
@@ -80,15 +80,19 @@ def report(self:Model,
     sound:Sound # A take, or anything else
 )->Report:
     "What is wrong with a sound, for an instrument made of these recordings"
-    own = self._usual()
-    limits = {k: [None, v] for k,v in own.items()}
-    out = _report(sound, limits)
-    return out.replace(figures=out.figures|dict(away_db=round(self._away(sound), 2)), limits=out.limits)
+    like,limits = self.like(sound, 1),{k: [None, v] for k,v in self._usual().items()}
+    nearest = measure_sound(self._stretch(like.rows[0]['row'], sound.duration))['alive_db']
+    out = _report(sound, limits|dict(alive_db=[round(min(noise_shows(sound.duration, sound.sr), .7*nearest), 3), None]))
+    return out.replace(figures=out.figures|dict(away_db=round(_typical(like.away), 2)), limits=out.limits)
 
 @patch
-def _away(self:Model, sound):
-    "Median distance of the stretches of a sound to the nearest recording, dB"
-    return torch.tensor([o for o in self.like(sound, 1).away]).median().item()
+def _stretch(self:Model, row, seconds):
+    "A recording around a row of the memory, as long as a sound or as it is"
+    a,b = next((a, b) for a,b,*_ in self.memory.bounds.tolist() if a<=row<b)
+    n = min(max(64, self.spec.n_frames(round(seconds*self.spec.sr))), b-a)
+    return Sound(recollect(self, max(a, min(row-n//4, b-n)), n).numpy(), self.spec.sr)
+
+def _typical(away): return torch.tensor(away).median().item()
 
 @patch
 def _usual(self:Model, seconds=3., most=16):
@@ -100,10 +104,10 @@ def _usual(self:Model, seconds=3., most=16):
         ends = self.memory.bounds[:,1].contiguous()
         own = [Sound(recollect(self, r, min(n, ends[torch.searchsorted(ends, r, right=True)].item()-r)).numpy(), self.spec.sr) for r in begins]
         own,long = [measure_sound(o) for o in own],[o.duration for o in own]
-        top = {k: max(o[k] for o in own) for k in ('holes_db', 'seam')}|dict(onsets=sum(o['onsets']*t for o,t in zip(own, long))/sum(long))
+        top,often = {k: max(o[k] for o in own) for k in ('holes_db', 'seam', 'onsets')},sum(o['onsets']*t for o,t in zip(own, long))/sum(long)
         rows,files,known = remembered(self.memory, 64, 4)
         level = 10**(max(o['level_db'] for o in own)/20)
-        white = self._away(Sound(torch.randn(2*self.spec.sr, generator=torch.Generator().manual_seed(0)).numpy()*level, self.spec.sr))
+        white = _typical(self.like(Sound(torch.randn(2*self.spec.sr, generator=torch.Generator().manual_seed(0)).numpy()*level, self.spec.sr), 1).away)
         far = max(3., min(1.25*stray(rows, files, known, 64).quantile(.95).item(), .75*white))
-        self._most = dict(holes_db=round(top['holes_db']+6, 2), seam=round(1.5*top['seam'], 2), onsets=round(6*top['onsets']+2, 2), away_db=round(far, 2))
+        self._most = dict(holes_db=round(top['holes_db']+10, 2), seam=round(4*top['seam'], 2), onsets=round(max(6*often+2, 1.5*top['onsets']), 2), away_db=round(far, 2))
     return self._most

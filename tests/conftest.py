@@ -46,6 +46,14 @@ def python(sdaudio_home):
     return run
 
 @pytest.fixture(scope='session')
+def demo(tmp_path_factory, _session_home):
+    "Six synthesised recordings, the instrument they make before training, its excerpts; shared, so not to be changed"
+    from sdaudio.demo import demo_corpus
+    from sdaudio.model import start_model
+    corpus = demo_corpus(tmp_path_factory.mktemp('recordings'), n=6)
+    return corpus, *start_model(corpus, progress=False)
+
+@pytest.fixture(scope='session')
 def small_models(corpora):
     "Instruments of a few real recordings each, as they are before training; shared, so not to be changed"
     import warnings

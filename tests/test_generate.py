@@ -1,4 +1,5 @@
 "Loops without a seam, long takes in little memory, movements, and the same samples every time."
+import copy
 import subprocess
 import sys
 
@@ -6,13 +7,11 @@ import numpy as np
 import pytest
 
 from sdaudio.config import InputError
-from sdaudio.demo import demo_corpus
 from sdaudio.generate import Recipe, Trajectory, lfo, render
-from sdaudio.model import start_model
 
 
-@pytest.fixture(scope='module')
-def model(tmp_path_factory, _session_home): return start_model(demo_corpus(tmp_path_factory.mktemp('recordings'), n=5), progress=False)[0]
+@pytest.fixture
+def model(demo): return demo[1]
 
 
 @pytest.mark.parametrize('phase', ['memory', 'sum', 'heap'])
@@ -50,7 +49,7 @@ def test_ten_minutes_are_the_most(model):
 @pytest.mark.skipif(sys.platform=='win32', reason='no resource module')
 def test_memory_grows_slowly(model, tmp_path):
     "A minute more costs less than 150 MB more"
-    path = model.save(tmp_path/'m.sdaudio')
+    path = copy.copy(model).save(tmp_path/'m.sdaudio')
     code = ("import sys, resource\nfrom sdaudio.generate import Recipe, render\nfrom sdaudio.model import Model\nm = Model.load(sys.argv[1])\n"
             "for t in (30., 90.):\n    render(m, Recipe(duration=t)); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)")
     a,b = map(int, subprocess.run([sys.executable, '-c', code, str(path)], capture_output=True, text=True, check=True).stdout.split())
