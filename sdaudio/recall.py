@@ -14,7 +14,7 @@ from torch import Tensor
 from .istft import fill_masked, from_bands
 from .memory import Memory
 from .phase import heap_phase
-from .spectrogram import compress, lifted, to_bands
+from .spectrogram import band_magnitude, compress, lifted
 from .vae import VAE
 
 # %% ../nbs/42_recall.ipynb #e2c0a0c0
@@ -56,6 +56,6 @@ def _nearest(d, most):
 def _mismatch(phase, M, memory):
     "How far sounds of magnitude `M` `(bands, frames)` and several `phase` `(k, bands, frames)` are from that magnitude; `(k,)`"
     stats,spec = memory.stats,memory.spec
-    y = from_bands(lifted(M, stats.lift).expand_as(phase), fill_masked(phase, (M<stats.floor).expand_as(phase), 0), spec)
-    got,want = to_bands(y, spec)[0][...,1:-1],M[...,1:-1] # the ends lack what stands beside them
+    y = from_bands(lifted(M, stats.lift), fill_masked(phase, (M<stats.floor).expand_as(phase), 0), spec)
+    got,want = band_magnitude(y, spec)[...,1:-1],M[...,1:-1] # the ends lack what stands beside them
     return (got-want).norm(dim=(1, 2))/want.norm().clamp(min=1e-6) + .25*(compress(got, stats.floor)-compress(want, stats.floor)).abs().mean((1, 2))

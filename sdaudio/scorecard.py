@@ -25,7 +25,7 @@ from .memory import Memory
 from .phase import phase_method
 from .recall import recalled_phase
 from .sound import Plot, Sound
-from .spectrogram import SpecConfig, compress, denormalise, expand, filterbank, lifted, to_bands
+from .spectrogram import SpecConfig, band_magnitude, compress, denormalise, expand, filterbank, lifted
 from .vae import VAE
 
 # %% ../nbs/64_scorecard.ipynb #aeab4061
@@ -173,7 +173,7 @@ def textures_of(
     floor:float # Magnitude of the mask
 )->Tensor: # `(many, 192)`
     "The texture of whole sounds"
-    M = to_bands(y, cfg)[0]
+    M = band_magnitude(y, cfg)
     return texture(compress(M, floor).transpose(1, 2).flatten(0, 1), torch.arange(len(M))*M.shape[-1], M.shape[-1], cfg)
 
 def remembered(
