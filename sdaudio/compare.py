@@ -35,7 +35,7 @@ class Comparison:
             if not np.isfinite(s.loudness_lufs): raise InputError(f'{n} is silent', 'something to compare')
         b = b.resample(a.sr)
         a,b = (_padded(s, max(a.n, b.n), max(a.channels, b.channels)) for s in (a, b)) # first: mono on two loudspeakers is louder
-        self.lufs = min(a.loudness_lufs, b.loudness_lufs) # the louder one is turned down, so nothing clips
+        self.lufs = min(max(a.loudness_lufs, b.loudness_lufs), *(s.loudness_lufs-s.peak_db-1 for s in (a, b))) # as loud as the louder one, but no peak above -1 dB
         self.a,self.b = (s.gain(self.lufs-s.loudness_lufs) for s in (a, b))
 
     def keep(self,
@@ -84,7 +84,7 @@ def abx_words(
     p = binomtest(right, trials, .5, alternative='greater').pvalue
     if trials<5: verdict = 'too few answers to say'
     else: verdict = 'they can be told apart' if p<.05 else 'no difference was heard so far'
-    return f"{right} of {trials} right; by guessing alone one would get there in {p:.1%} of tries: {verdict}"
+    return f"{right} of {trials} right; by guessing alone one would get there in {'under 0.1%' if p<.001 else f'{p:.1%}'} of tries: {verdict}"
 
 class ABX:
     "X is A or B, nobody knows which; who hears a difference knows it again"
@@ -123,19 +123,25 @@ class ABX:
 
 # %% ../nbs/75_compare.ipynb #7459545b
 _js = '''
-const $ = id => document.getElementById(id), [a, b] = document.querySelectorAll('audio'), D = JSON.parse($('data').textContent);
-const flip = D.blind && Math.random() < .5; let x = Math.random() < .5, right = 0, n = 0, now = 'a';
-const isB = k => k === 'x' ? x : (k === 'b') !== flip;
-function hear(k) { now = k; a.muted = isB(k); b.muted = !isB(k); for (const o of 'abx') $(o).setAttribute('aria-pressed', o === k) }
-function play(on) { for (const o of [a, b]) { if (on) { o.currentTime = a.currentTime; o.play() } else o.pause() } $('play').textContent = on ? 'Pause' : 'Play' }
+const $ = id => document.getElementById(id), D = JSON.parse($('data').textContent), flip = D.blind && Math.random() < .5;
+let x = Math.random() < .5, right = 0, n = 0, now = 'a', ctx, loaded, sounds, gains, playing = [], from = 0, since = 0;
+const isB = k => k === 'x' ? x : (k === 'b') !== flip, at = () => playing.length ? (from + Math.max(0, ctx.currentTime - since)) % D.seconds : from;
+const load = () => loaded ??= (async () => { ctx = new AudioContext();
+  sounds = await Promise.all(D.sounds.map(s => ctx.decodeAudioData(Uint8Array.from(atob(s), c => c.charCodeAt(0)).buffer)));
+  gains = sounds.map(() => { const g = ctx.createGain(); g.connect(ctx.destination); return g }); hear(now) })();
+function hear(k) { now = k; for (const o of 'abx') $(o).setAttribute('aria-pressed', o === k)
+  if (gains) gains.forEach((g, i) => g.gain.setTargetAtTime(+(isB(k) === !!i), ctx.currentTime, .003)) }
+function stop() { from = at(); playing.forEach(o => o.stop()); playing = [] }
+function start() { since = ctx.currentTime + .02; playing = sounds.map((b, i) => { const o = ctx.createBufferSource(); o.buffer = b; o.loop = true; o.loopEnd = D.seconds
+  o.connect(gains[i]); o.start(since, from); return o }) }
 function answer(k) { n++; right += (k === 'b') !== flip === x; x = Math.random() < .5; hear('x')
-  const p = D.p[n][right]; $('said').textContent = n < 5 ? n + ' answers' : n + ' answers, ' + right + ' right; guessing alone gets there in ' + (100 * p).toFixed(1) + ' % of tries'
+  const p = D.p[n][right]; $('said').textContent = n < 5 ? n + ' answers' : n + ' answers, ' + right + ' right; guessing alone gets there in ' + (p < .001 ? 'under 0.1' : (100 * p).toFixed(1)) + ' % of tries'
   if (n >= D.p.length - 1) for (const o of ['isa', 'isb']) $(o).disabled = true }
-$('play').onclick = () => play(a.paused); a.onended = () => { a.currentTime = b.currentTime = 0; play(true) }
+$('play').onclick = async () => { await load(); playing.length ? stop() : start(); $('play').textContent = playing.length ? 'Pause' : 'Play' }
 for (const k of 'abx') $(k).onclick = () => hear(k)
+$('at').oninput = () => { const on = playing.length; stop(); from = Math.min($('at').value * D.seconds, D.seconds - .01); if (on) start() }
+setInterval(() => { $('at').value = at() / D.seconds }, 100)
 $('isa').onclick = () => answer('a'); $('isb').onclick = () => answer('b')
-$('at').oninput = () => { a.currentTime = b.currentTime = $('at').value * a.duration }
-a.ontimeupdate = () => { $('at').value = a.currentTime / a.duration || 0; if (Math.abs(a.currentTime - b.currentTime) > .03) b.currentTime = a.currentTime }
 function names() { for (const k of 'ab') $(k).textContent = [k.toUpperCase(), D.names[+isB(k)]].filter((o, i, all) => !i || o !== all[0]).join(': ') }
 if (D.blind) $('show').onclick = names; else { $('show').hidden = true; names() }
 hear('a')
@@ -148,11 +154,11 @@ def _page(c, blind):
     "Both sounds, buttons, and a table of what counts of right answers mean"
     most = 40
     p = [[round(float(binomtest(k, n, .5, alternative='greater').pvalue), 5) for k in range(n+1)] if n else [1] for n in range(most+1)]
-    data = json.dumps(dict(names=c.names, blind=blind, p=p)).replace('<', '\\u003c')
-    audio = ''.join(f'<audio preload="auto" src="data:audio/mpeg;base64,{b64encode(s.encode("mp3")).decode()}"></audio>' for s in (c.a, c.b))
+    sounds = [b64encode(s.encode('mp3')).decode() for s in (c.a, c.b)]
+    data = json.dumps(dict(names=c.names, blind=blind, p=p, seconds=c.a.duration, sounds=sounds)).replace('<', '\\u003c')
     return f'''<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>A or B</title><style>{_css}</style>
 <div><button id="play">Play</button><button id="a">A</button><button id="b">B</button><button id="x">X</button><button id="show">Show names</button></div>
 <input id="at" type="range" min="0" max="1" step="any" value="0" aria-label="position">
 <p>Both at {c.lufs:.1f} LUFS, both at the same position.</p>
 <div><button id="isa">X is A</button><button id="isb">X is B</button></div><p id="said" role="status">X is one of the two, again after each answer. Decide on a number of answers beforehand.</p>
-{audio}<script type="application/json" id="data">{data}</script><script>{_js}</script></html>'''
+<script type="application/json" id="data">{data}</script><script>{_js}</script></html>'''

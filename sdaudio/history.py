@@ -77,7 +77,7 @@ class PlayedList(Sequence):
                 picture,sound = picture or kept.thumbnail(),kept.encode('mp3', 10.)
             gone = '' if o.recipe.model in there else ' (this model is gone)'
             return picture, sound, o.words()+gone, f'{o.recipe.duration:g} s', '★'*o.stars, ' '.join('#'+t for t in o.tags), o.note, o.when, o.id
-        note = f'{len(self)} takes' + (f'; the first {_SHOWN} are shown' if len(self)>_SHOWN else '')
+        note = f'{len(self)} take{"s"*(len(self)!=1)}' + (f'; the first {_SHOWN} are shown' if len(self)>_SHOWN else '')
         return sound_table(['take', 'length', 'stars', 'tags', 'note', 'played', 'id'], [line(o) for o in self[:_SHOWN]], note)
 
 _SHOWN = 12

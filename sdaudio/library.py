@@ -64,7 +64,7 @@ class Models(list):
             seen = {} if o.problem else lib.preview(o.name)
             made = o.problem or f"{o.corpus}: {o.files} files, {o.seconds:.0f} s; {o.steps} steps" + (f', MR {o.mr:.2f}' if o.mr else '')
             return seen.get('picture'), seen.get('sound'), o.name, made, ' '.join('#'+t for t in o.tags), o.description, o.created[:10], f'{o.size/1e6:.1f} MB'
-        note = f'{len(self)} models' + (f'; the first {most} are shown, search or sort for others' if len(self)>most else '')
+        note = f'{len(self)} model{"s"*(len(self)!=1)}' + (f'; the first {most} are shown, search or sort for others' if len(self)>most else '')
         return sound_table(['name', 'made of', 'tags', 'description', 'created', 'size'], [line(o) for o in self[:most]], note)
 
 _sorts = ('name', 'created', 'seconds', 'steps', 'mr', 'size')

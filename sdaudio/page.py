@@ -69,7 +69,7 @@ def listening_page(
 
 # %% ../nbs/66_page.ipynb #2a1f95bd
 def sound_table(
-    head:list, # Names of the columns after picture and player
+    head:list, # Names of the columns, without picture and player, which come after the first
     rows:list, # `(picture, sound, *texts)` for each line: PNG and MP3 as bytes, or None
     note:str='' # A line below
 )->str: # HTML
@@ -78,7 +78,8 @@ def sound_table(
     def line(picture, sound, *texts):
         img = f'<img alt="spectrogram" width="160" height="48" style="display:block;border-radius:3px;max-width:none" src="data:image/png;base64,{b64encode(picture).decode()}">' if picture else ''
         play = f'<audio controls preload="none" style="display:block;width:220px;height:34px" src="data:audio/mpeg;base64,{b64encode(sound).decode()}"></audio>' if sound else ''
-        return '<tr>'+cell(img)+cell(play)+''.join(cell(escape(str(o)), style='max-width:22rem;overflow-wrap:break-word;white-space:'+('nowrap' if len(str(o))<20 else 'normal')) for o in texts)+'</tr>'
+        first,*rest = (cell(escape(str(o)), style='max-width:22rem;overflow-wrap:break-word;'+('white-space:nowrap' if len(str(o))<20 else 'min-width:6.5rem')) for o in texts)
+        return f'<tr>{first}{cell(img)}{cell(play)}{"".join(rest)}</tr>'
     body = ''.join(line(*r) for r in rows)
-    if rows: body = f'<table><tr>{"".join(cell(escape(o), "th") for o in ("", "", *head))}</tr>{body}</table>'
+    if rows: body = f'<table><tr>{"".join(cell(escape(o), "th") for o in (head[0], "", "", *head[1:]))}</tr>{body}</table>'
     return f'<div class="sdaudio-table" style="overflow-x:auto">{body}<div style="font-size:85%;opacity:.75">{escape(note)}</div></div>'

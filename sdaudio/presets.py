@@ -47,7 +47,7 @@ class PresetList(list):
     def __repr__(self): return '\n'.join(f"{(o.folder and o.folder+'/')+o.name:28} {o.words()}" for o in self) or 'no presets'
     def _repr_html_(self):
         rows = [(*self._media(o.name), o.name, o.folder, o.words(), o.description) for o in self[:_SHOWN]]
-        return sound_table(['name', 'folder', 'sets', 'description'], rows, f'{len(self)} presets'+(f'; the first {_SHOWN} are shown' if len(self)>_SHOWN else ''))
+        return sound_table(['name', 'folder', 'sets', 'description'], rows, f'{len(self)} preset{"s"*(len(self)!=1)}'+(f'; the first {_SHOWN} are shown' if len(self)>_SHOWN else ''))
 
 _SHOWN = 20
 

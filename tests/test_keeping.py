@@ -1,5 +1,5 @@
 "Library, presets, history: nothing is lost, nothing is half there, nothing from a stranger's file runs or crashes."
-import hashlib, json, multiprocessing, os, pickle, random, struct, sys, time
+import hashlib, json, multiprocessing, os, pickle, random, shutil, struct, subprocess, sys, time
 from pathlib import Path
 
 import numpy as np
@@ -335,6 +335,17 @@ def test_equally_loud_and_blind():
     for _ in range(12): test.answer('ab'[test.x is c.b])
     assert test.p==pytest.approx(.5**12) and 'told apart' in repr(test)
     assert '<img' not in test._repr_html_() # a picture would tell
+
+def test_the_page_runs(tmp_path):
+    "A browser that has run the script shows the names on the buttons; the blind page does not"
+    browser = shutil.which('chromium') or shutil.which('google-chrome')
+    if not browser: pytest.skip('no chromium and no google-chrome')
+    c = Comparison(blip(1), Sound(blip(2).y*.1, 48_000), ('the <first>', 'the second'))
+    def shown(**kw):
+        page = c.page(tmp_path/'c.html', **kw)
+        args = [browser, '--headless', '--no-sandbox', '--disable-gpu', f'--user-data-dir={tmp_path/"browser"}', '--dump-dom', page.as_uri()]
+        return subprocess.run(args, capture_output=True, text=True, timeout=60).stdout.split('<script')[0]
+    assert 'A: the &lt;first&gt;</button>' in shown() and 'B: the second</button>' not in shown(blind=True)
 
 # ---- command line
 
