@@ -191,7 +191,7 @@ def _map(vae, data):
     with torch.no_grad(): z = torch.cat([vae.encode(o)[0] for o in _points(vae, data.spread(200)).split(256)])
     return LatentMap.fit(z, vae, data.pics.cfg, data.stats)
 
-_SOON = 20 # seconds: the named controls are not looked for after a training that was shorter than the search
+_SOON,_FEW = 20,50 # seconds, steps: the named controls are not looked for after a training that was shorter than the search, or that hardly moved the network
 
 def _named(vae, model, progress):
     "All controls with their proof; None where somebody has had enough of waiting"
@@ -303,7 +303,7 @@ def finish_model(
     mr = [o['mr'] for o in trainer.looks]
     training = dict(steps=trainer.step, seconds=round(trainer.elapsed, 1), ended=trainer.ended, device=str(device), judged_on=trainer.judged_on,
                     mr_start=round(mr[0], 4), mr=round(min(mr), 4), looks=trainer.looks, phase_mr=phase_mr, active_dims=active_dims(mu))
-    latent = _map(vae, data) if trainer.elapsed<_SOON else _named(vae, model, progress) or _map(vae, data)
+    latent = _map(vae, data) if trainer.elapsed<_SOON or trainer.step<_FEW else _named(vae, model, progress) or _map(vae, data)
     model = Model(model.settings, model.stats, vae, model.memory, latent, model.events,
                   min(phase_mr, key=phase_mr.get, default='memory'), model.name, model.about|dict(training=training))
     with _Files(progress, 3, 'measuring') as tick: model.about['scorecard'] = _measured(model, data, progress=tick).to_dict()
