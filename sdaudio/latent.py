@@ -424,20 +424,20 @@ class _Compass:
         near = (-torch.cdist(self.here[k], self.places).square()).softmax(-1)
         return self.probe.heard[k]*(near@(F@self.axes))
 
-    def field(self, j, each, pick=None): # `(places, n)`, in units of `axes`
-        "The shortest way to move quality `j` and nothing else, at every place; `each` is how much every excerpt counts beside their mean, `pick` draws them again"
+    def field(self, j, each, pure, pick=None): # `(places, n)`, in units of `axes`
+        "The shortest way to move quality `j` and nothing else, at every place; `each` is how much every excerpt counts beside their mean, `pure` what a change of another quality costs, `pick` draws the excerpts again"
         w = self.weights+.2/len(self.G)
         G = torch.where(self.G.abs().amax((0, 2))[:,None]>0, self.G-self.along[j,:,None]*self.G[:,j:j+1], 0.) # what does not go along as it should
         if pick is not None: w = w*torch.bincount(pick, minlength=len(G))
         w = w/w.sum(1, keepdim=True)
         mean = torch.einsum('pb,bkn->pkn', w, G)
-        cost = torch.full((len(mean[0]),), _PURE); cost[j] = 1.
+        cost = torch.full((len(mean[0]),), pure); cost[j] = 1.
         H = (1-each)*torch.einsum('k,pkn,pkm->pnm', cost, mean, mean) + each*torch.einsum('pb,bnm->pnm', w, torch.einsum('k,bkn,bkm->bnm', cost, G, G))
         size = (1-each)*mean.square().sum((1, 2)) + each*w@G.square().sum((1, 2))
         F = torch.linalg.solve(H+(_RIDGE*size/self.n)[:,None,None]*torch.eye(self.n), mean[:,j])
         return F/(mean[:,j]*F).sum(1).median().clamp(min=1e-9) # one unit, one spread, as far as slopes can tell
 
-_AXES,_PURE,_RIDGE,_ONE,_KNOWN = 64,10.,.05,.93,8 # axes searched; what a change of another quality costs; share of the mean slope; correlation; sounds that must have a quality
+_AXES,_RIDGE,_ONE,_KNOWN = 64,.05,.93,8 # axes searched; share of the mean slope; correlation; sounds that must have a quality
 
 def _known(v): return v[~v.isnan()]
 
@@ -491,16 +491,16 @@ def _prove(probe, compass, j):
     if differ<d.audible: return failed(f"the recordings hardly differ in it ({differ:.2g} {d.unit})".replace(' )', ')'))
     if compass.G[:,j].abs().amax()<1e-6: return failed('no gradual change leads to it: it can only be counted')
     best = None
-    for each in (.3, 1.):
-        found = _range(probe, compass, j, each, edge)
+    for how in ((.3, 10.), (1., 10.), (.3, 30.)):
+        found = _range(probe, compass, j, how, edge)
         if found and (best is None or found[0]>best[0]): best = found
         if not found or found[0][0] or found[0][1]<-3*leakage_most: break
     if best is None: return failed('what is heard does not follow the direction')
     return _judge(probe, compass, j, edge, *best[1:])
 
-def _range(probe, compass, j, each, edge):
+def _range(probe, compass, j, how, edge):
     "How far a field of quality `j` is pure and steady, by the excerpts to tune by; None where it moves nothing"
-    F,d,s,k = compass.field(j, each),list(probe.qualities.values())[j],compass.spread[j].item(),probe.tune
+    F,d,s,k = compass.field(j, *how),list(probe.qualities.values())[j],compass.spread[j].item(),probe.tune
     push,name,gain = compass.push(F, k),list(probe.qualities)[j],1.
     for _ in range(2): # how far one unit is, for a change of half a spread
         (down,here),(up,there) = (probe.measure(k[::2], probe.z[k[::2]]+v/gain*push[::2], name) for v in (-.25, .25))
@@ -518,16 +518,16 @@ def _range(probe, compass, j, each, edge):
         if best is None or rank>best[0]: best = rank,own/(at[b]-at[a]),(at[a], at[b])
     rank,gain,ends = best
     if gain<.05: return None
-    return rank,F/gain,[min(max(e*gain, edge[2]), edge[3]) for e in ends],each
+    return rank,F/gain,[min(max(e*gain, edge[2]), edge[3]) for e in ends],how
 
-def _judge(probe, compass, j, edge, F, safe, each):
+def _judge(probe, compass, j, edge, F, safe, how):
     "The proof, at excerpts that had no part in what was chosen"
     name,d = list(probe.qualities.items())[j]
     D,there = _along(probe, compass.push(F, probe.check), probe.check, torch.linspace(*safe, 9).tolist(), name)
     own,leak,leaks,unseen = _changes(D, there, compass, j)
     leak = min(leak, 99)
     reach,rho = own*compass.spread[j].item(),_spearman(D[...,j], there[...,j])
-    picture,again = compass.axes*probe.vae.scale,[compass.field(j, each, o) for o in compass.drawn]
+    picture,again = compass.axes*probe.vae.scale,[compass.field(j, *how, o) for o in compass.drawn]
     stability = torch.stack([torch.cosine_similarity(F@picture, o@picture, dim=1).median() for o in again]).median().item()
     effect = (torch.where(there[0]&there[-1], D[-1]-D[0], torch.nan).nanmedian(0).values.nan_to_num(0)/(safe[1]-safe[0])).tolist()
     why = [w for bad,w in ((rho<spearman_least, f'not steady enough (rank correlation {rho:.2f})'), (leak>leakage_most, f'moves {leaks} as well (leakage {leak:.2f})'),
