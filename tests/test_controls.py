@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
+from typer.testing import CliRunner
 
 import sdaudio.controls
+from sdaudio.cli import app
 from sdaudio.config import InputError
 from sdaudio.corpus import Corpus
 from sdaudio.dataset import DataConfig
@@ -173,6 +175,22 @@ def test_command(tones, tmp_path):
     assert [r['name'] for r in rows]==list(descriptors)
     assert all({'name','spearman','effect','leakage','stability','verified'}<=set(r) for r in rows)
     assert rows[0]['verified'] and rows[0]['effect']>0 and (tmp_path/'p.png').read_bytes()[:4]==b'\x89PNG'
+
+
+def test_commands_of_controls(tones, tmp_path):
+    path,sound = tones.save(tmp_path/'t.sdaudio'),tmp_path/'solved.wav'
+    def say(*words, code=0):
+        done = CliRunner().invoke(app, ['control', *map(str, words), *([] if code else ['--json'])])
+        assert done.exit_code==code, done.stderr
+        return done.stderr if code else json.loads(done.stdout)
+    assert say('rename', path, 'brightness', 'shine')['was']==['brightness']
+    assert [c['name'] for c in say('lock', path, 'shine') if c['locked']]==['shine']
+    assert say('randomise', path, '--seed', 3, '--set', 'shine=.2')==Model.load(path).randomise(3, dict(shine=.2))
+    solved = say('solve', path, '--to', 'centroid=1200', '--out', sound)
+    assert Recipe.from_dict(solved['recipe'])==Model.load(path).solve(centroid=1200).recipe and sound.exists()
+    assert 'shine' in say('list', path)[0]['name'] and not any(c['locked'] for c in say('unlock', path))
+    assert 'three of each' in say('make', path, 'new', '--more', sound, '--less', sound, code=2)
+    assert '--to centroid=2000' in say('solve', path, '--to', 'centroid', code=2)
 
 
 def test_axes_of_a_real_model(tmp_path):
