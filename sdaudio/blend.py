@@ -13,7 +13,7 @@ from math import isfinite
 
 import numpy as np
 import torch
-from fastcore.basics import patch
+from fastcore.basics import noop, patch
 
 from . import __version__
 from .config import InputError
@@ -139,7 +139,8 @@ def _mixed(self:Blend, recipe):
 # %% ../nbs/71_blend.ipynb #4112c0df
 @patch
 def play(self:Blend,
-    recipe:Recipe # Its `model` is empty; its `blend` too, or this one's
+    recipe:Recipe, # Its `model` is empty; its `blend` too, or this one's
+    tell:bool=True # Those who listen, as `Model.play` does
 )->Take:
     "Play a recipe together"
     if recipe.blend and [o['model'] for o in recipe.blend] != [m.id for m in self.models]: raise InputError('the recipe of another blend', f'one for {self.name}', 'play_any(recipe)')
@@ -150,9 +151,7 @@ def play(self:Blend,
         self._checked(recipe)
         sound = render(self._as_one(), recipe) if self.kind == 'latent' else self._mixed(recipe)
     if recipe.spatial: sound = spatialize(sound, loop=recipe.loop, **recipe.spatial)
-    take = Take(sound.y, sound.sr, recipe, self.name)
-    for hear in Model.listeners: hear(take)
-    return take
+    return (Model.announce if tell else noop)(Take(sound.y, sound.sr, recipe, self.name))
 
 @patch
 def generate(self:Blend,

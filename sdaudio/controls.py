@@ -168,7 +168,7 @@ def solve(self:Model,
     low,high = (torch.tensor([getattr(c, k) for c in knobs]) for k in ('low','high'))
     x0 = torch.tensor([recipe.controls.get(c.name, 0.) for c in knobs]).clamp(low, high)
     def play(x):
-        take = self.play(recipe.replace(model='', controls={**recipe.controls, **{c.name: min(max(round(v, 4), c.low), c.high) for c,v in zip(knobs, x.tolist())}}))
+        take = self.play(recipe.replace(model='', controls={**recipe.controls, **{c.name: min(max(round(v, 4), c.low), c.high) for c,v in zip(knobs, x.tolist())}}), tell=False)
         d = describe_sound(torch.from_numpy(take.y.copy()), take.sr)
         return take,torch.tensor([d[k] for k in names])
     off = lambda v: ((v-goal)/audible).norm().item()
@@ -196,7 +196,7 @@ def solve(self:Model,
     met = {k: bool(abs(a-b)<u) for k,a,b,u in zip(asked, v, goal, audible)}
     ends = [c.name for c,a,b,o in zip(knobs, x.tolist(), low.tolist(), high.tolist()) if o-a<1e-3 or a-b<1e-3]
     reason = '' if all(met.values()) else f"{', '.join(ends)} as far as any of the recordings go" if ends else 'no control of this model leads nearer'
-    return Solved(take, dict(asked), {k: o.read(b) for (k,o),b in zip(want.items(), v.tolist())}, met, tried, reason)
+    return Solved(self.announce(take), dict(asked), {k: o.read(b) for (k,o),b in zip(want.items(), v.tolist())}, met, tried, reason)
 
 def _scale(k):
     "The descriptor that a number belongs to, and its unit"

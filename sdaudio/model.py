@@ -28,7 +28,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
-from fastcore.basics import patch
+from fastcore.basics import noop, patch
 from filelock import FileLock
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -115,7 +115,8 @@ class Model:
         return {f'{part}/{k}': v for part,ts in parts.items() for k,v in ts.items()}
 
     def play(self,
-        recipe:Recipe # `model` may be empty
+        recipe:Recipe, # `model` may be empty
+        tell:bool=True # Those who listen, such as the history; not of takes that nobody asked for
     )->Take:
         "Render a recipe"
         if recipe.model not in ('', self.id):
@@ -125,8 +126,14 @@ class Model:
         recipe = recipe.replace(model=self.id, version=__version__)
         with _Files(recipe.duration>=60, 2*self.spec.n_frames(round(recipe.duration*self.spec.sr)), 'playing') as tick: sound = render(self, recipe, tick)
         if recipe.spatial: sound = spatialize(sound, loop=recipe.loop, **recipe.spatial)
-        take = Take(sound.y, sound.sr, recipe, self.name)
-        for hear in self.listeners: hear(take)
+        return (self.announce if tell else noop)(Take(sound.y, sound.sr, recipe, self.name))
+
+    @classmethod
+    def announce(cls,
+        take:Take
+    )->Take: # The same
+        "Tell those who listen that a take was played"
+        for hear in cls.listeners: hear(take)
         return take
 
     def generate(self,

@@ -97,7 +97,7 @@ def sample_pack(
     total,takes = (cfg.of or 4*cfg.n)+cfg.n,[]
     for r in _candidates(model, cfg):
         tell(len(takes), total, 'playing')
-        take = model.play(r)
+        take = model.play(r, tell=False) # the files are what is kept
         a,b = take.sounding()
         if take.peak_db > -40 and b-a > .02: takes.append((take, take.cut(a, b).fade(**_edges)))
     if len(takes) < cfg.n: raise InputError(f'{cfg.n} samples', f'{len(takes)}, as many takes as can be heard', 'more takes to choose from, or longer ones')

@@ -146,7 +146,7 @@ def measure_phase(
     data:Excerpts
 )->dict: # Method to MR distance, smaller is nearer
     "How near each way to phases comes to the recordings, on the same decoded magnitudes"
-    cuts = halves(data)[0]
+    cuts = halves(data, most=16)[0]
     out,y = decoded(model, _cut(data, cuts)),data.recorded(cuts)
     return {k: round(mr(sound_of(model, out, k), y).mean().item(), 4) for k in ('memory', 'sum', 'heap')}
 
