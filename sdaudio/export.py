@@ -315,6 +315,8 @@ def _default(cfg, k):
     v = next(f.default for f in fields(cfg) if f.name == k)
     return list(v) if isinstance(v, tuple) else None if v is MISSING else v
 
+export.__delwrap__ = ExportConfig # where its comments are
+
 # %% ../nbs/63_export.ipynb #978367cd
 def _recipe_of(d, name):
     "A recipe from its record, or why not"

@@ -118,6 +118,8 @@ def sample_pack(
     tell(total, total, '')
     return folder
 
+sample_pack.__delwrap__ = PackConfig # where its comments are
+
 # %% ../nbs/68_pack.ipynb #dc9dde83
 def _row(path, take, part, note):
     "What the table says of a sample"

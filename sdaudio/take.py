@@ -79,6 +79,8 @@ def spatialize(self:Take,
     s = _spatialize(self, loop=self.recipe.loop, **cfg.to_dict())
     return Take(s.y, s.sr, self.recipe.replace(spatial=cfg.brief()), self._by)
 
+Take.spatialize.__delwrap__ = SpatialConfig # where its comments are
+
 # %% ../nbs/65_take.ipynb #88e0efbb
 def measure_sound(
     sound:Sound
@@ -170,4 +172,5 @@ def export(self:Take,
     "Write a file with tags and recipe, as `sdaudio.export.export` does"
     return _export(self, path, **kwargs)
 
+Take.export.__delwrap__ = ExportConfig
 Take.save = Take.export # a take is never written without its recipe
