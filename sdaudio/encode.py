@@ -88,7 +88,7 @@ def report(self:Model,
 @patch
 def _stretch(self:Model, row, seconds):
     "A recording around a row of the memory, as long as a sound or as it is"
-    a,b = next((a, b) for a,b,*_ in self.memory.bounds.tolist() if a<=row<b)
+    a,b = self.memory.stretch(torch.tensor(row))[:2].tolist()
     n = min(max(64, self.spec.n_frames(round(seconds*self.spec.sr))), b-a)
     return Sound(recollect(self, max(a, min(row-n//4, b-n)), n).numpy(), self.spec.sr)
 
@@ -101,8 +101,7 @@ def _usual(self:Model, seconds=3., most=16):
         n = self.spec.n_frames(round(seconds*self.spec.sr))
         begins = sorted({min(r, max(a, b-n)) for a,b,*_ in self.memory.bounds.tolist() for r in range(a, b, n)})
         begins = begins[::-(-len(begins)//most)]
-        ends = self.memory.bounds[:,1].contiguous()
-        own = [Sound(recollect(self, r, min(n, ends[torch.searchsorted(ends, r, right=True)].item()-r)).numpy(), self.spec.sr) for r in begins]
+        own = [Sound(recollect(self, r, min(n, self.memory.stretch(torch.tensor(r))[1].item()-r)).numpy(), self.spec.sr) for r in begins]
         own,long = [measure_sound(o) for o in own],[o.duration for o in own]
         top,often = {k: max(o[k] for o in own) for k in ('holes_db', 'seam', 'onsets')},sum(o['onsets']*t for o,t in zip(own, long))/sum(long)
         rows,files,known = remembered(self.memory, 64, 4)

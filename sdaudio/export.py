@@ -22,14 +22,13 @@ from typing import get_args, get_type_hints
 
 import numpy as np
 import soundfile as sf
-from fastcore.meta import delegates
 from mutagen import File as TagFile, MutagenError
 from mutagen.flac import FLAC, Picture
 from mutagen.id3 import APIC, COMM, ID3, TALB, TDRC, TIT2, TPE1, TXXX
 from mutagen.ogg import OggPage
 
 from . import __version__
-from .config import Config, FileError, InputError
+from .config import Config, FileError, InputError, settings_of
 from .store import _in_words, read_json, safe_name, write_bytes, write_json
 from .features import descriptors
 from .sound import Sound, _file_bytes, _lossy, _rates
@@ -265,7 +264,7 @@ def _steady(data, suffix):
     return data if data[:4] != b'RIFF' or at < 12 else data[:at] + bytes(4) + data[at+4:]
 
 # %% ../nbs/63_export.ipynb #5099bca8
-@delegates(ExportConfig)
+@settings_of(ExportConfig)
 def export(
     sound:Sound, # What is written
     path:str|Path, # Where; the suffix decides the format
@@ -314,8 +313,6 @@ def _said(cfg):
 def _default(cfg, k):
     v = next(f.default for f in fields(cfg) if f.name == k)
     return list(v) if isinstance(v, tuple) else None if v is MISSING else v
-
-export.__delwrap__ = ExportConfig # where its comments are
 
 # %% ../nbs/63_export.ipynb #978367cd
 def _recipe_of(d, name):

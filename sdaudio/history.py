@@ -27,7 +27,7 @@ from .library import Library
 from .model import Model
 from .page import sound_table
 from .sound import Sound
-from .store import Records, home, read_json, unique_path, write_bytes, write_json
+from .store import Records, home, read_json, tag_words, unique_path, write_bytes, write_json
 from .take import Take
 
 # %% ../nbs/74_history.ipynb #7eb9b44b
@@ -209,8 +209,8 @@ def tag(self:History,
     *tags:str # Words
 )->Played: # As it is now
     "Give a take tags"
-    if not all(t.strip() for t in tags): raise InputError('an empty tag', 'a word')
-    return self._change(id, tags=lambda old: sorted({*old, *(t.strip() for t in tags)}))
+    new = tag_words(tags)
+    return self._change(id, tags=lambda old: sorted({*old, *new}))
 
 @patch
 def untag(self:History,

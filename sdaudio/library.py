@@ -18,7 +18,7 @@ from fastcore.basics import patch
 from .config import Config, FileError, InputError
 from .model import Model, _Files, _FORMAT, _SUFFIX, _put_aside, _typed, library_lock, list_models, model_path
 from .page import sound_table
-from .store import Records, _open_tensors, home, pick, read_json, read_meta, replace_meta, safe_name, unique_path, write_bytes, write_json
+from .store import Records, _open_tensors, home, pick, read_json, read_meta, replace_meta, safe_name, tag_words, unique_path, write_bytes, write_json
 
 # %% ../nbs/72_library.ipynb #8afdf574
 @dataclass(frozen=True)
@@ -142,8 +142,8 @@ def tag(self:Library,
     *tags:str # Words
 )->ModelEntry: # As it is now
     "Give a model tags"
-    if not all(t.strip() for t in tags): raise InputError('an empty tag', 'a word')
-    return self._change(name, lambda a: a|dict(tags=sorted({*a.get('tags', ()), *(t.strip() for t in tags)})))
+    new = tag_words(tags)
+    return self._change(name, lambda a: a|dict(tags=sorted({*a.get('tags', ()), *new})))
 
 @patch
 def untag(self:Library,

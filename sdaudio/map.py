@@ -59,7 +59,7 @@ class SoundMap:
 
     def _about(self, k):
         row = self.rows[k].item()
-        first,_,_,frame = self.model.memory.bounds[torch.searchsorted(self.model.memory.bounds[:,1].contiguous(), row, right=True)].tolist()
+        first,_,_,frame = self.model.memory.stretch(self.rows[k]).tolist()
         (x,y),file = self.points[k].tolist(),int(self.files[k])
         return dict(row=row, file=self.names[file], start=round(max(0, (frame+row-first)/self.model.spec.fps), 3), x=round(x, 4), y=round(y, 4))
 

@@ -115,12 +115,20 @@ class Memory:
         loyalty:float=1.1 # Another place must be this much nearer than going on at the present one
     )->Tensor: # int64 `(n_frames,)`: the row that each frame recalls
         "Find the runs that look most like a picture, and stay where one is as long as it fits"
-        run,rows,at = 2*vae.cfg.n_frames,[],-1
-        for o in self.distances(M, vae):
+        return self.followed(self.distances(M, vae), 2*vae.cfg.n_frames, loyalty)[:M.shape[-1]]
+
+    def followed(self,
+        d:Tensor, # As `distances` gives them
+        run:int, # Frames in a run
+        loyalty:float=1.1 # As in `lookup`
+    )->Tensor: # int64 `(runs*run,)`
+        "The rows of the nearest runs, where one goes on as long as it fits"
+        rows,at = [],-1
+        for o in d:
             best = o.argmin().item()
             if 0<=at<len(o) and o[at] <= loyalty**2*o[best]: best = at
             rows.append(best+torch.arange(run)); at = best+run
-        return torch.cat(rows)[:M.shape[-1]]
+        return torch.cat(rows)
 
     def turned(self,
         rows:Tensor, # int64, any shape
@@ -143,6 +151,12 @@ class Memory:
         "Runs of remembered phases, moved in time by less than a frame"
         return self.turned(rows[:,None]+torch.arange(n), by).transpose(1, 2)
 
+    def stretch(self,
+        rows:Tensor # int64, any shape
+    )->Tensor: # `(*rows.shape, 4)`, as in `bounds`
+        "The stretch of a recording that each row belongs to"
+        return self.bounds[torch.searchsorted(self.bounds[:,1].contiguous(), rows, right=True)]
+
     def begins(self,
         n:int # Frames
     )->Tensor: # int64
@@ -154,8 +168,8 @@ class Memory:
         n:int # Frames in each picture; what lies behind the end of a stretch is silence
     )->Tensor: # Normalised `(k, 2, bands, n)`
         "Excerpts as they are remembered"
-        ends,rows,floor = self.bounds[:,1].contiguous(),first[:,None]+torch.arange(n),self.stats.floor
-        rows = torch.where(rows<ends[torch.searchsorted(ends, first, right=True)][:,None], rows, -1)
+        rows,floor = first[:,None]+torch.arange(n),self.stats.floor
+        rows = torch.where(rows<self.stretch(first)[:,1:2], rows, -1)
         M,phase = expand(self.magnitudes(rows), floor).transpose(1,2),self.angles(rows.clamp(min=0)).transpose(1,2)
         return normalise(to_picture(M, phase, phase_steps(phase, self.spec), floor), self.stats)
 

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fastcore.meta import delegates
 
-from .config import Config, InputError
+from .config import Config, InputError, settings_of
 from .store import safe_name, unique_path, write_bytes
 from .features import describe, descriptors
 from .generate import Recipe
@@ -83,7 +82,7 @@ def _note(sound):
 
 _edges = dict(seconds_in=.001, seconds_out=.005) # of every sample, against clicks
 
-@delegates(PackConfig)
+@settings_of(PackConfig)
 def sample_pack(
     model, # A `Model` or a `Blend`
     folder:str|Path, # Where the pack goes; a folder that exists gets a number
@@ -117,8 +116,6 @@ def sample_pack(
     write_bytes(folder/'pack.sfz', _sfz(rows, model.name))
     tell(total, total, '')
     return folder
-
-sample_pack.__delwrap__ = PackConfig # where its comments are
 
 # %% ../nbs/68_pack.ipynb #dc9dde83
 def _row(path, take, part, note):

@@ -29,9 +29,10 @@ def recalled_phase(
     "Of all proposals, run by run, the phases whose sound has the magnitudes that were wanted"
     T,run,floor = x.shape[-1],2*vae.cfg.n_frames,memory.stats.floor
     x = torch.cat([x, x[...,-1:].expand(-1, -1, (-T)%run)], -1)
-    M,walk,same = x[0],heap_phase(x, floor, memory.spec).float(),memory.angles(memory.lookup(x[0], vae)).T
+    M,far = x[0],memory.distances(x[0], vae)
+    walk,same = heap_phase(x, floor, memory.spec).float(),memory.angles(memory.followed(far, run)).T
     turns,phase = torch.arange(4)[:,None,None]*(pi/2),torch.zeros_like(M)
-    for d,t in zip(memory.distances(M, vae), range(0, x.shape[-1], run)):
+    for d,t in zip(far, range(0, x.shape[-1], run)):
         now,starts = slice(t, t+run),_nearest(d, _PROPOSED)
         first = torch.cat([memory.shifted(starts, run), walk[None,:,now], same[None,:,now]])
         best = _mismatch(first, M[:,now], memory).argsort()[:_SHIFTED]

@@ -417,9 +417,9 @@ def likeness(
     found = []
     for k in d.amin(0).argsort().tolist(): # the nearest first, and each place once
         if len(found)<most and all(files[k]!=files[o] or abs(rows[k]-rows[o])>=n for o in found): found.append(k)
-    ends,about = model.memory.bounds[:,1].contiguous(),[]
+    about = []
     for k in found:
-        first,_,i,frame = model.memory.bounds[torch.searchsorted(ends, rows[k], right=True)].tolist()
+        first,_,i,frame = model.memory.stretch(rows[k]).tolist()
         start = max(0, (frame+rows[k].item()-first)/cfg.fps)
         about.append(dict(file=names[i] if i<len(names) else f'file {i+1}', start=round(start, 3), distance_db=round(d[:,k].min().item(), 2), row=rows[k].item()))
     return Likeness(round(new.median().item(), 1), about, [Sound(recollect(model, rows[k].item(), n).numpy(), cfg.sr) for k in found], d.amin(1).tolist())

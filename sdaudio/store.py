@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['home', 'write_bytes', 'write_json', 'read_json', 'save_tensors', 'load_tensors', 'read_meta', 'replace_meta',
-           'safe_name', 'unique_path', 'content_hash', 'pick', 'Row', 'Records']
+           'safe_name', 'unique_path', 'content_hash', 'pick', 'tag_words', 'Row', 'Records']
 
 # %% ../nbs/03_store.ipynb #2378a440
 import errno, json, os, re, sqlite3, time, unicodedata
@@ -266,7 +266,15 @@ def pick(
     if not names: raise InputError(f"{what} '{name}'", f'a {what}; there is none yet')
     raise InputError(f"there is no {what} '{name}'", f"one of: {', '.join(get_close_matches(name, names, 5) or names[:20])}")
 
-# %% ../nbs/03_store.ipynb #74450e40
+def tag_words(
+    tags:Iterable[str] # As somebody typed them
+)->set: # As they are kept
+    "Words to find something by, without the spaces around them"
+    words = {t.strip() for t in tags}
+    if '' in words: raise InputError('an empty tag', 'a word')
+    return words
+
+# %% ../nbs/03_store.ipynb #df913a70
 @dataclass(frozen=True)
 class Row:
     "A kept record and where it belongs"
@@ -343,7 +351,7 @@ class Records:
         "What is searched"
         return f'{name} {self.words(record)}'.casefold()
 
-# %% ../nbs/03_store.ipynb #df913a70
+# %% ../nbs/03_store.ipynb #8a24eed3
 @patch
 def put(self:Records,
     name:str, # Takes the place of the record of this name
@@ -414,7 +422,7 @@ def media(self:Records,
     mine,which = self._mine(owner)
     with self._open('deferred') as db: return db.execute(f'select picture, sound {mine} and name=?', [*which, name]).fetchone() or (None, None)
 
-# %% ../nbs/03_store.ipynb #ca820cb9
+# %% ../nbs/03_store.ipynb #5bf71353
 def _absent(what, name): return InputError(f"there is no {what} '{name}'")
 
 @patch
@@ -461,7 +469,7 @@ def hand_over(self:Records,
         there,has = self._mine(to)
         db.execute(f'update records set owner=? where key in (select key {mine}) and (deleted or name not in (select name {there}))', [to, *which, *has])
 
-# %% ../nbs/03_store.ipynb #5bf71353
+# %% ../nbs/03_store.ipynb #742aa0d3
 @patch
 def delete(self:Records,
     names:Iterable[str], # What goes

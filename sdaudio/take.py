@@ -13,9 +13,8 @@ from pathlib import Path
 import librosa
 import numpy as np
 from fastcore.basics import patch
-from fastcore.meta import delegates
 
-from .config import Config, InputError
+from .config import Config, InputError, settings_of
 from .sound import Sound
 from .generate import Recipe
 from .spatial import SpatialConfig, settle, spatialize as _spatialize
@@ -68,7 +67,7 @@ def _repr_html_(self:Take):
 
 # %% ../nbs/65_take.ipynb #188f4478
 @patch
-@delegates(SpatialConfig, but=['kind'])
+@settings_of(SpatialConfig, but=['kind'])
 def spatialize(self:Take,
     kind:str='stereo', # Or 'binaural'
     **kwargs
@@ -78,8 +77,6 @@ def spatialize(self:Take,
     cfg = settle(SpatialConfig.from_dict(dict(kind=kind, **kwargs)))
     s = _spatialize(self, loop=self.recipe.loop, **cfg.to_dict())
     return Take(s.y, s.sr, self.recipe.replace(spatial=cfg.brief()), self._by)
-
-Take.spatialize.__delwrap__ = SpatialConfig # where its comments are
 
 # %% ../nbs/65_take.ipynb #88e0efbb
 def measure_sound(
@@ -164,7 +161,7 @@ def report(
 
 # %% ../nbs/65_take.ipynb #87374f28
 @patch
-@delegates(ExportConfig)
+@settings_of(ExportConfig)
 def export(self:Take,
     path:str|Path, # Where; the suffix decides the format
     **kwargs
@@ -172,5 +169,4 @@ def export(self:Take,
     "Write a file with tags and recipe, as `sdaudio.export.export` does"
     return _export(self, path, **kwargs)
 
-Take.export.__delwrap__ = ExportConfig
 Take.save = Take.export # a take is never written without its recipe
