@@ -18,7 +18,7 @@ demo: $(if $(wildcard $(VENV)/installed-dev),env,$(VENV)/installed) ## a demo co
 test: env ## every notebook, the documentation build, every test
 	$(PY) tools/lessons.py
 	$(PY) tools/preview.py --strict
-	OMP_NUM_THREADS=1 MPLBACKEND=agg $(PY) -m pytest
+	OMP_NUM_THREADS=1 MPLBACKEND=agg $(PY) -m pytest -n 2 --dist loadfile
 
 lab: env ## JupyterLab on the first tutorial
 	$(BIN)/jupyter lab nbs/tutorials/first_sound.ipynb
