@@ -939,6 +939,66 @@ def _doctor():
     wide = max(map(len, d))
     yield '\n'.join(f'{k:{wide}}  {v if isinstance(v, str) else json.dumps(v)}' for k,v in d.items()), d
 
+# %% ../nbs/88_cli.ipynb #5b1c7a02
+@command(app, 'app', one=True)
+def _web_app(
+    *,
+    port:int=0, # Of this computer; by default a free one from 7860 on
+    no_browser:bool=False # Only say where the page is
+):
+    "Serve the web app to this computer and nobody else, until Ctrl-C"
+    from threading import Event
+    from sdaudio.app import launch_app
+    page = launch_app(port, not no_browser)
+    say('Ctrl-C ends it')
+    try:
+        yield page.local_url, dict(url=page.local_url)
+        Event().wait()
+    except KeyboardInterrupt: say('ended')
+    finally: page.close()
+
+_studio = (
+    '# Studio\nYour recordings, an instrument, takes. Shift+Enter runs a cell and goes on to the next.',
+    ["from sdaudio.all import *"],
+    'A folder of your own goes in here; without one, there is a small corpus to try. `corpus.check()` says what can be used.',
+    ["corpus = demo_corpus() # or Corpus('path/to/your/recordings')\ncorpus.check()"],
+    'Playable after seconds, better with every minute. Stop it at any time; the same cell goes on from there.',
+    ["model = train(corpus, minutes=3)\nmodel.save(overwrite=True)\nmodel"],
+    'With your hands:',
+    ["dashboard(model)"],
+    'With words, which can be kept:',
+    ["take = model.generate(duration=6, density=.5, seed=1)\ntake"],
+    ["take.spatialize('stereo', width=1.2).export('takes/first.flac')"],
+    'Everything that you made is in the library.',
+    ["Library()"])
+
+def _studio_notebook():
+    "The notebook to begin with, as JSON"
+    cells = [dict(cell_type='markdown', id=f'studio-{i}', metadata={}, source=o) if isinstance(o, str) else
+             dict(cell_type='code', id=f'studio-{i}', metadata={}, source=o[0], outputs=[], execution_count=None) for i,o in enumerate(_studio)]
+    return dict(cells=cells, metadata=dict(kernelspec=dict(display_name='Python 3', language='python', name='python3')), nbformat=4, nbformat_minor=5)
+
+@command(app, 'lab', one=True)
+def _lab(
+    folder:Path=Path('sdaudio-studio'), # Where the notebook lies, or will
+    *,
+    port:int=8888, # Of this computer; the next free one, if it is taken
+    no_browser:bool=False, # Only say where the page is
+    write_only:bool=False # Write the notebook, and leave it at that
+):
+    "Open the studio notebook in JupyterLab; it is written if it is not there"
+    from importlib.util import find_spec
+    from subprocess import run as start
+    from sdaudio.store import write_json
+    if not write_only and not find_spec('jupyterlab'): raise SdaudioError('sdaudio lab', 'JupyterLab', "pip install 'sdaudio[lab]'")
+    path = folder.expanduser().absolute()/'studio.ipynb'
+    if not path.exists(): write_json(path, _studio_notebook())
+    else: say(f'{path.name} is there and stays as it is')
+    yield path, dict(path=str(path))
+    if write_only: return
+    options = [f'--ServerApp.{k}={v}' for k,v in dict(ip='127.0.0.1', port=port, root_dir=path.parent).items()]+['--no-browser']*no_browser
+    start([sys.executable, '-m', 'jupyterlab', path.name, *options, '--LabApp.news_url=None', '--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate'], cwd=path.parent)
+
 # %% ../nbs/88_cli.ipynb #af66583a
 def _takes(model, seed):
     "What the demo plays: three seeds, then the first controls near their ends"

@@ -1,0 +1,287 @@
+"The web app as its visitors see it: through its own client, two at once, with uploads that mean harm."
+import io, json, os, re, struct, subprocess, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+gradio_client = pytest.importorskip('gradio_client', reason="the web app is optional: pip install 'sdaudio[app]'")
+import httpx
+
+from sdaudio.demo import demo_corpus
+from sdaudio.model import Model
+
+@pytest.fixture(scope='module')
+def place(tmp_path_factory):
+    "A folder with recordings, and below it home, working directory and temporary files of an app"
+    root = tmp_path_factory.mktemp('app')
+    demo_corpus(root/'recordings', n=2)
+    for o in ('cwd', 'tmp'): (root/o).mkdir()
+    return root
+
+@pytest.fixture(scope='module')
+def url(place):
+    "The app, started as people start it"
+    env = {**os.environ, 'SDAUDIO_HOME': str(place/'home'), 'TMPDIR': str(place/'tmp'), 'PYTHONUTF8': '1', 'PYTHONPATH': str(Path(__file__).resolve().parent.parent)}
+    with open(place/'log.txt', 'w') as log:
+        p = subprocess.Popen([sys.executable, '-c', 'from sdaudio.cli import main; main()', 'app', '--no-browser'], env=env, cwd=place/'cwd', stdout=subprocess.PIPE, stderr=log, text=True)
+        try:
+            yield p.stdout.readline().strip()
+            assert p.poll() is None, (place/'log.txt').read_text()
+        finally:
+            p.terminate()
+            p.wait(20)
+    assert 'Traceback' not in (place/'log.txt').read_text()
+
+@pytest.fixture(scope='module')
+def visitor(url, place):
+    os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
+    return lambda: gradio_client.Client(url, download_files=str(place/'fetched'), verbose=False, analytics_enabled=False)
+
+def words(out):
+    "What the page says first"
+    text = out if isinstance(out, str) else out[0]
+    assert text.startswith('<div role="status"') and 'Traceback' not in text
+    return text
+def refused(out): return 'border-left' in words(out)
+
+def recordings(place): return [gradio_client.handle_file(str(p)) for p in sorted((place/'recordings').iterdir())]
+
+def train(c, **kw): return list(c.submit(**dict(name='bells', minutes=3, steps=2, preset='auto', seed=0, overwrite=False)|kw, api_name='/train'))
+
+@pytest.fixture(scope='module')
+def trained(visitor, place):
+    "A visitor who has uploaded two recordings and trained on them, and what was said meanwhile"
+    c = visitor()
+    up = c.predict(recordings(place), 'two bells', api_name='/upload')
+    return c, up, train(c)
+
+def generate(c, **kw):
+    out = c.predict(**dict(duration=.5, seed=1)|kw, api_name='/generate')
+    assert not refused(out), out[0]
+    return sf.read(out[1], always_2d=True)[0].T, out
+
+def test_guided_where_something_is_missing(visitor):
+    c = visitor()
+    for name, kw, word in (('train', dict(name='', minutes=1, steps=1, preset='auto', seed=0, overwrite=False), 'no recordings'), ('generate', {}, 'no instrument'), ('export', {}, 'no take'),
+                           ('stop', {}, 'no training'), ('recall_preset', dict(name=''), 'no preset'), ('save_preset', dict(name='x'), 'no instrument'), ('open', dict(name='nobody'), 'nobody'), ('delete', dict(chosen=[]), 'nothing is chosen')):
+        out = list(c.submit(**kw, api_name=f'/{name}'))[-1] if name == 'train' else c.predict(**kw, api_name=f'/{name}')
+        assert refused(out) and word in words(out), (name, out)
+
+def test_upload_and_train(trained, place):
+    c, up, said = trained
+    assert '2 recordings' in words(up) and 'usable sound' in up[1]
+    assert 'Reading' in words(said[0]) and 'bells is in the library' in words(said[-1])
+    assert not any(refused(o) for o in said)
+    assert Path(said[-1][1]).read_bytes().startswith(b'\x89PNG') or said[-1][1].endswith('.webp'), 'the course is drawn'
+    assert (place/'home'/'models'/'bells.sdaudio').is_file()
+
+def test_another_corpus_does_not_replace_it(trained, visitor, place):
+    c = visitor()
+    c.predict(recordings(place)[:1], 'one', api_name='/upload')
+    out = train(c)[-1]
+    assert refused(out) and 'another model' in words(out)
+
+def test_mono_stereo_binaural(trained):
+    c = trained[0]
+    mono, wide, left = (generate(c, place=k, **kw)[0] for k, kw in (('', {}), ('stereo', dict(width=1.4)), ('binaural', dict(azimuth=-90))))
+    assert [len(o) for o in (mono, wide, left)] == [1, 2, 2]
+    assert np.abs(mono).max() > .01 and np.abs(wide[0]-wide[1]).max() > .01
+    assert left[0].std() > 1.2*left[1].std(), 'it is at the left'
+    right = generate(c, place='binaural', azimuth=90)[0]
+    assert right[1].std() > 1.2*right[0].std()
+
+def test_sliders_are_the_controls(trained, monkeypatch, place):
+    "Moving the first of them gives what the library gives for that control"
+    monkeypatch.setenv('SDAUDIO_HOME', str(place/'home'))
+    c, m = trained[0], Model.load('bells')
+    out = c.predict('bells', api_name='/open')
+    labels = [o['label'] for o in out[2:] if isinstance(o, dict) and o.get('visible')]
+    assert labels == [o.name for o in m.controls]
+    key = next(p['parameter_name'] for p in c.view_api(return_format='dict', print_info=False)['named_endpoints']['/generate']['parameters'])
+    y = generate(c, **{key: .5})[0]
+    want = m.generate(duration=.5, seed=1, **{m.controls[0].name: .5}).y
+    assert np.abs(y-want).max() < 1e-6 and np.abs(y-m.generate(duration=.5, seed=1).y).max() > 1e-4
+    with pytest.raises(Exception, match='greater'): c.predict(**{key: 99}, api_name='/generate')
+
+def test_export(trained):
+    c = trained[0]
+    generate(c, seed=5, duration=.5)
+    said, files = c.predict('../../my take', 'flac', 16, 44100, api_name='/export')
+    info = sf.info(files[0])
+    assert (info.format, info.subtype, info.samplerate, info.frames) == ('FLAC', 'PCM_16', 44100, 22050)
+    assert json.loads(Path(files[1]).read_text())['recipe']['seed'] == 5 and Path(files[0]).name.endswith('my take.flac')
+    bad = c.predict('x', 'flac', 24, 12, api_name='/export')
+    assert refused(bad)
+
+def test_preset(trained, visitor):
+    c = trained[0]
+    y, _ = generate(c, seed=3, density=.9, place='stereo', width=1.3)
+    assert 'at night' in words(c.predict('at night', True, api_name='/save_preset'))
+    assert refused(c.predict('at night', True, api_name='/save_preset')), 'a name is given once'
+    other = visitor()
+    other.predict('bells', api_name='/open')
+    out = other.predict('at night', api_name='/recall_preset')
+    assert np.array_equal(sf.read(out[1], always_2d=True)[0].T, y)
+    assert out[4] == .9 and out[6] == 3 and out[8] == 'stereo', 'the page shows what is heard'
+
+def test_two_at_once(trained, visitor, monkeypatch, place):
+    "Each hears and exports what it asked for"
+    monkeypatch.setenv('SDAUDIO_HOME', str(place/'home'))
+    m = Model.load('bells')
+    def visit(seeds):
+        c = visitor()
+        c.predict('bells', api_name='/open')
+        got = []
+        for s in seeds:
+            y = generate(c, seed=s)[0]
+            got.append((s, y, sf.read(c.predict('mine', 'wav', 24, 0, api_name='/export')[1][0], always_2d=True)[0].T))
+        return got
+    with ThreadPoolExecutor(2) as ex: both = list(ex.map(visit, ([10, 11, 12], [20, 21, 22])))
+    for s, y, written in both[0]+both[1]:
+        assert np.abs(y-m.generate(duration=.5, seed=s).y).max() < 1e-6 and np.array_equal(y, written), s
+
+def test_library(trained, visitor, place):
+    c = visitor()
+    out = c.predict('models', 'zzz', api_name='/search')
+    assert "No models for 'zzz'" in words(out) and not out[1]['data']
+    assert [o[0] for o in c.predict('models', '', api_name='/search')[1]['data']] == ['bells']
+    assert 'Put aside: bells' in words(c.predict('models', '', ['bells'], api_name='/delete'))
+    assert not (place/'home'/'models'/'bells.sdaudio').exists()
+    assert 'Back again: bells' in words(c.predict('models', '', api_name='/undo')) and (place/'home'/'models'/'bells.sdaudio').exists()
+    takes = c.predict('takes', 'bells', api_name='/search')[1]['data']
+    assert takes, 'what was played is kept'
+    id = takes[0][0]
+    assert id in words(c.predict('takes', '', [id], api_name='/delete')) and id in words(c.predict('takes', '', api_name='/undo'))
+
+def test_stop_and_go_on(visitor, place):
+    c, watch = visitor(), []
+    c.predict(recordings(place), 'bells', api_name='/upload')
+    job = c.submit('stopped', 3, 500, 'auto', 0, False, api_name='/train')
+    for out in job:
+        watch.append(out)
+        if (n := re.search(r'step (\d+)', out[0])) and int(n[1]) >= 1 and not any('by hand' in o[0] for o in watch): c.predict(api_name='/stop') if len(watch) else None; break
+    said = watch+list(job)
+    assert 'stopped by hand' in words(said[-1]) and 'goes on' in words(said[-1])
+    n = int(re.search(r'(\d+) steps', said[-1][0])[1])
+    assert 1 <= n < 500
+    again = train(c, name='stopped', steps=2)
+    assert int(re.search(r'(\d+) steps', again[-1][0])[1]) == n+2, 'it went on from there'
+
+# Uploads that mean harm
+
+def wav(y=None, sr=48000, subtype='PCM_16', **kw):
+    f = io.BytesIO()
+    sf.write(f, y if y is not None else np.random.default_rng(0).normal(0, .1, sr), sr, subtype=subtype, format='WAV')
+    return f.getvalue()
+def riff(channels=1, sr=48000, size=2**31-40, data=b''): return b'RIFF'+struct.pack('<I', min(size+36, 2**32-1))+b'WAVEfmt '+struct.pack('<IHHIIHH', 16, 1, channels, sr, sr*2*channels & 0xffffffff, 2*channels & 0xffff, 16)+b'data'+struct.pack('<I', size)+data
+
+HOSTILE = {'empty.wav': b'', 'words.wav': b'no sound at all', 'notes.txt': b'hello', 'run.exe': b'MZ\x90', 'page.html': b'<script>alert(1)</script>', 'bomb.zip': b'PK\3\4', 'model.pkl': b'\x80\4.',
+           'other.sdaudio': b'\0'*64, '.wav': b'nothing', '../../../evil.wav': b'up', 'C:\\windows\\evil.wav': b'down', 'con.wav': b'reserved', '<img src=x onerror=alert(1)>.wav': b'markup', 'x'*300+'.wav': b'long',
+           'two-gigabytes.wav': riff(), 'rate-zero.wav': riff(sr=0, size=100, data=b'\1'*100), 'channels.wav': riff(channels=4000, size=100, data=b'\1'*100), 'tick.wav': wav(np.full(480, .1)), 'silent.wav': wav(np.zeros(48000)),
+           'nan.wav': wav(np.full(48000, np.nan), subtype='FLOAT'), 'song.m4a': b'\0\0\0\x20ftypM4A ', 'nosuffix': wav(), 'cut.flac': b'fLaC\0\0\0\x22'+b'\0'*20, 'a%2e%2e%2fb.wav': b'encoded', 'line\nbreak.wav': b'break', 'null\0.wav': b'null'}
+
+def files_of(root): return {p.relative_to(root).as_posix(): p.stat().st_size for p in root.rglob('*') if p.is_file()}
+
+def post(url, name, data):
+    "Upload as a browser does, whatever the name is"
+    r = httpx.post(f'{url}gradio_api/upload' if url.endswith('/') else f'{url}/gradio_api/upload', files=[('files', (name, data))], timeout=30)
+    return {'path': r.json()[0], 'orig_name': name, 'meta': {'_type': 'gradio.FileData'}} if r.status_code == 200 else None
+
+def test_hostile_uploads(visitor, url, place):
+    c, before = visitor(), files_of(place)
+    for name, data in HOSTILE.items():
+        o = post(url, name, data)
+        if o is None: continue # refused at the door
+        out = c.predict([o], 'evil', api_name='/upload')
+        assert refused(out), name
+        assert '<img' not in out[0]
+    assert 'no recordings' in words(train(c)[-1]), 'nothing of it was taken'
+    new = {k: v for k, v in files_of(place).items() if before.get(k) != v and k != 'log.txt'}
+    assert all(k.startswith('home/app/') for k in new), new
+    good = post(url, '../../../good.wav', wav())
+    assert not refused(c.predict([good, post(url, 'bad.wav', b'bad')], '../evil', api_name='/upload'))
+    assert not [k for k in files_of(place) if k.endswith('good.wav') and not k.startswith('home/app/')]
+
+@pytest.mark.parametrize('path', ['/etc/passwd', '../../../../etc/hostname', 'http://127.0.0.1:9/x.wav', '{home}/models/bells.sdaudio', '{place}/recordings/bell low.flac'])
+def test_paths_that_nobody_uploaded(visitor, place, path):
+    c = visitor()
+    path = path.format(home=place/'home', place=place)
+    with pytest.raises(Exception): c.predict([{'path': path, 'meta': {'_type': 'gradio.FileData'}}], 'evil', api_name='/upload')
+    assert 'no recordings' in words(train(c)[-1])
+
+def test_files_are_not_served(url, place):
+    (place/'cwd'/'secret.txt').write_text('secret')
+    for p in ('/etc/passwd', place/'cwd'/'secret.txt', 'secret.txt', place/'home'/'kept.db', f"{place/'home'/'app'}/../kept.db"):
+        assert httpx.get(f"{url.rstrip('/')}/gradio_api/file={p}").status_code in (403, 404), p
+    (place/'cwd'/'secret.txt').unlink()
+
+def test_nothing_outside_is_written(trained, place):
+    assert not list((place/'cwd').iterdir()) and sorted(o.name for o in place.iterdir() if o.name != 'fetched') == ['cwd', 'home', 'log.txt', 'recordings', 'tmp']
+    assert len(list((place/'recordings').iterdir())) == 2
+
+def test_page_asks_nobody_else(url):
+    page = httpx.get(url).text
+    css = httpx.get(f"{url.rstrip('/')}/theme.css").text
+    assert 'googleapis' not in page+css and 'gstatic' not in page+css
+
+# Starting
+
+def test_without_gradio(python):
+    r = python("import sys; sys.modules['gradio'] = None\nfrom sdaudio.cli import run; print(run(['app', '--no-browser']))")
+    assert r.stdout.split() == ['1'] and "pip install 'sdaudio[app]'" in r.stderr and 'Traceback' not in r.stderr
+
+def test_port_is_taken(python, url):
+    r = python(f"from sdaudio.cli import run; print(run(['app', '--no-browser', '--port', '{re.search(r':(\d+)', url[5:])[1]}']))")
+    assert r.stdout.split() == ['1'] and 'taken' in r.stderr and 'Traceback' not in r.stderr
+
+def test_nothing_heavy_before_it_is_needed(python):
+    "Help of every command, and completion, without torch and gradio"
+    r = python('''
+import io, sys
+from contextlib import redirect_stdout
+import typer
+from sdaudio.cli import app, run
+def paths(c, at=()):
+    yield at
+    for k, o in getattr(c, 'commands', {}).items(): yield from paths(o, (*at, k))
+n = 0
+for p in paths(typer.main.get_command(app)):
+    with redirect_stdout(io.StringIO()) as out: assert run([*p, '--help']) == 0, p
+    n += 1
+print(n, [o for o in ('torch', 'gradio', 'librosa', 'jupyterlab') if o in sys.modules])''')
+    n, _, heavy = r.stdout.strip().partition(' ')
+    assert int(n) > 30 and heavy == '[]'
+
+@pytest.mark.parametrize('line, word', [('sdaudio tra', 'train'), ('sdaudio app --no', '--no-browser'), ('sdaudio model l', 'list')])
+def test_completion(sdaudio_home, line, word):
+    env = {**os.environ, '_SDAUDIO_COMPLETE': 'complete_bash', 'COMP_WORDS': line, 'COMP_CWORD': str(len(line.split())-1)}
+    r = subprocess.run([sys.executable, '-c', 'from sdaudio.cli import main; main()'], env=env, capture_output=True, text=True, timeout=60)
+    assert word in r.stdout.split() and not r.stderr
+
+# The lab
+
+def test_lab_writes_once(python, tmp_path):
+    line = "from sdaudio.cli import run; import sys; print(run(['lab', sys.argv[1], '--write-only']))"
+    assert python(line, tmp_path/'mine').stdout.splitlines() == [str(tmp_path/'mine'/'studio.ipynb'), '0']
+    nb = tmp_path/'mine'/'studio.ipynb'
+    nb.write_text(nb.read_text().replace('Studio', 'My studio'))
+    assert 'stays as it is' in python(line, tmp_path/'mine').stderr and 'My studio' in nb.read_text()
+
+def test_lab_notebook_runs(python, tmp_path):
+    nbformat = pytest.importorskip('nbformat')
+    from sdaudio.cli import run
+    assert run(['lab', tmp_path, '--write-only']) == 0
+    nb = nbformat.read(tmp_path/'studio.ipynb', 4)
+    nbformat.validate(nb)
+    code = '\n'.join(c.source for c in nb.cells if c.cell_type == 'code')
+    for a, b in (('demo_corpus()', 'demo_corpus(n=2)'), ('minutes=3', 'minutes=.02'), ('duration=6', 'duration=.5')):
+        assert a in code
+        code = code.replace(a, b)
+    python(code+"\nfrom pathlib import Path\nassert Path('takes/first.flac').is_file() and take.duration==.5 and 'demo' in repr(Library())")
+
+def test_lab_without_jupyterlab(python, tmp_path):
+    r = python("import sys; sys.modules['jupyterlab'] = None\nfrom sdaudio.cli import run; print(run(['lab', sys.argv[1]]))", tmp_path)
+    assert r.stdout.split() == ['1'] and "pip install 'sdaudio[lab]'" in r.stderr and not list(tmp_path.iterdir())
