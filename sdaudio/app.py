@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['Visit', 'shelf', 'build_app', 'launch_app']
 
-# %% ../nbs/87_app.ipynb #359a2586
-import logging, os, tempfile, threading, warnings
+# %% ../nbs/87_app.ipynb #3d388de0
+import logging, os, tempfile, threading, time, warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import wraps
 from html import escape
-from inspect import isgeneratorfunction
+from inspect import Parameter, Signature, isgeneratorfunction
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -105,7 +105,7 @@ def learn(self:Visit,
     settings = choose_settings(preset, corpus.duration, 1+corpus.stereo)
     settings = settings.replace(train=settings.train.replace(minutes=minutes, steps=steps, seed=seed))
     if not overwrite: _same_training(name, corpus, settings)
-    stop,record,out = Cancel(),Record(),{}
+    stop,record,out = Cancel(),Record(2),{}
     def work():
         try: out['model'] = train(corpus, minutes, name, preset=preset, steps=steps, seed=seed, progress=False, callbacks=[record, stop], done=lambda m: m.save(name, overwrite=True))
         except BaseException as e: out['error'] = e
@@ -396,7 +396,11 @@ def _wire_train(gr, visit, tabs):
     t,g = tabs.train,tabs.generate
     @_handler(gr, 3)
     def train(v, name, minutes, steps, preset, seed, overwrite):
-        for words,record in v.learn(name, minutes, int(steps or 0), preset, int(seed or 0), overwrite): yield words, _course(v, record), gr.skip()
+        drawn = time.monotonic()
+        for words,record in v.learn(name, minutes, int(steps or 0), preset, int(seed or 0), overwrite):
+            due = time.monotonic()-drawn>4 # drawing takes time from the training
+            yield words, _course(v, record) if due else gr.skip(), gr.skip()
+            if due: drawn = time.monotonic()
         yield words, _course(v, record), gr.Dropdown(choices=[o.name for o in Library().list()], value=v.model.name)
     @_handler(gr, 1)
     def stop(v):
@@ -426,6 +430,10 @@ def _wire_generate(gr, visit, tabs):
         some = m.controls[:_SLIDERS]
         return *(slider(c, values.get(c.name, 0.)) for c in some),*[gr.Slider(visible=False, value=0)]*(_SLIDERS-len(some))
     def names(v): return gr.Dropdown(choices=[o.name for o in Presets(v.model)])
+    names_of = ['visit', *(f'control_{i+1}' for i in range(_SLIDERS)), 'duration', 'density', 'variation', 'seed', 'loop', 'place', *g.where]
+    def named(f):
+        f.__signature__ = Signature([Parameter(k, Parameter.POSITIONAL_OR_KEYWORD) for k in names_of]) # what programs that use the page call its parts
+        return f
     def play(v, *args):
         values,(duration, density, variation, seed, loop, place),where = args[:_SLIDERS],args[_SLIDERS:_SLIDERS+6],args[_SLIDERS+6:]
         v.play(values, place, dict(zip(g.where, where)), duration=duration, density=density, variation=variation, seed=int(seed or 0), loop=loop)
@@ -436,8 +444,10 @@ def _wire_generate(gr, visit, tabs):
         more = f' The first {_SLIDERS} of {len(m.controls)} controls are shown.' if len(m.controls)>_SLIDERS else ''
         return f'{m.name}: {len(m.controls)} controls.{more} Press Generate.', names(v), *sliders(m)
     @_handler(gr, 3)
+    @named
     def generate(v, *args): return play(v, *args)
     @_handler(gr, 4)
+    @named
     def next_seed(v, *args):
         args = list(args)
         args[_SLIDERS+3] = int(args[_SLIDERS+3] or 0)+1
@@ -497,12 +507,12 @@ def launch_app(
 ): # The page, which has `local_url` and `close`
     "Serve the app to this computer and to nobody else"
     gr,page = _gradio(),build_app()
-    _hear_warnings()
-    keep_takes()
     font = gr.themes.Font
     theme = gr.themes.Base(primary_hue='orange', neutral_hue='stone', font=[font('system-ui'), font('sans-serif')], font_mono=[font('ui-monospace'), font('monospace')])
     try:
         page.queue(default_concurrency_limit=4).launch(server_name='127.0.0.1', server_port=port or None, share=False, inbrowser=browser, quiet=True, prevent_thread_lock=True,
             ssr_mode=False, pwa=False, mcp_server=False, enable_monitoring=False, footer_links=[], max_file_size=f'{_LARGEST}mb', theme=theme)
     except OSError as e: raise SdaudioError(f'port {port or "7860 to 7959"} of this computer is taken', 'a free one', 'another --port') from e
+    _hear_warnings()
+    keep_takes()
     return page
