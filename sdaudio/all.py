@@ -7,7 +7,7 @@ __all__ = ['__version__', 'CorpusError', 'FileError', 'InputError', 'SdaudioErro
            'SpecConfig', 'demo_corpus', 'InverseMelIF', 'Control', 'Recipe', 'Trajectory', 'envelope', 'lfo', 'render',
            'export', 'from_sidecar', 'from_tags', 'spatialize', 'sample_pack', 'Blend', 'play_any', 'Take',
            'listening_page', 'Model', 'train', 'SoundMap', 'Library', 'Presets', 'History', 'keep_takes', 'Comparison',
-           'Solved', 'dashboard', 'ModelDashboard']
+           'Solved', 'dashboard', 'ModelDashboard', 'HistoryDashboard']
 
 # %% ../nbs/89_all.ipynb #2587c8d2
 from . import __version__
@@ -35,12 +35,13 @@ from .pack import sample_pack
 from .blend import Blend, play_any
 from .widgets import dashboard
 from .ui_model import ModelDashboard
+from .ui_history import HistoryDashboard
 
 # %% ../nbs/89_all.ipynb #13fcbd5c
 _all_ = ['__version__', 'CorpusError', 'FileError', 'InputError', 'SdaudioError', 'doctor', 'Sound', 'Corpus', 'MelIF', 'SpecConfig',
          'demo_corpus', 'InverseMelIF', 'Control', 'Recipe', 'Trajectory', 'envelope', 'lfo', 'render', 'export', 'from_sidecar', 'from_tags',
          'spatialize', 'sample_pack', 'Blend', 'play_any', 'Take', 'listening_page', 'Model', 'train', 'SoundMap', 'Library', 'Presets',
-         'History', 'keep_takes', 'Comparison', 'Solved', 'dashboard', 'ModelDashboard']
+         'History', 'keep_takes', 'Comparison', 'Solved', 'dashboard', 'ModelDashboard', 'HistoryDashboard']
 
 # %% ../nbs/89_all.ipynb #a9762766
 if somebody_plays(): keep_takes()

@@ -156,6 +156,13 @@ def sound(self:History,
     if not path.exists(): raise FileError(f"the sound of take {o.id} is no longer there ({path})", do='history.regenerate(id) plays it again')
     return Sound.load(path)
 
+@patch
+def picture(self:History,
+    id:str # Of a take
+)->bytes: # PNG, empty where there is none
+    "The small picture that was kept"
+    return self._records.media(self.pick(id))[0] or b''
+
 # %% ../nbs/74_history.ipynb #f2a98b84
 def _wanted():
     "Whether SDAUDIO_HISTORY leaves the history on"

@@ -6,22 +6,36 @@
 __all__ = ['ModelDashboard']
 
 # %% ../nbs/81_ui_model.ipynb #cb3c37e4
-import logging, warnings
+import logging
 from html import escape
 from pathlib import Path
-from random import Random
+from random import SystemRandom
+from threading import Event
 
 import ipywidgets as W
 from fastcore.basics import patch
 
-from .config import SdaudioError
-from .generate import Recipe
-from .take import Take
+from .config import InputError, SdaudioError
+from .store import home, safe_name, unique_path, write_bytes
+from .generate import Recipe, envelope, lfo
+from .spatial import SpatialConfig
 from .export import ExportConfig, depths, take_path
+from .take import Take
 from .model import Model
-from .widgets import ControlSlider, dashboard, field_widget, hear, look, picture_widget, player_widget, tenths
+from .compare import Comparison
+from .encode import SoundMap # with it a model can encode, and likewise below
+from .controls import Solved
+from .presets import Presets
+from .jobs import Job, Jobs, collected, error_words
+from .widgets import ControlSlider, CurveEditor, MapView, Player, curve_points, dashboard, field_widget, leaves, row, sound_bytes, tenths
 
 # %% ../nbs/81_ui_model.ipynb #1a781ec1
+_buttons = dict(
+    recipe=('Generate', 'primary', 'A take with these sliders and this seed'),
+    next_seed=('Next seed', '', 'The same sliders, other chance'),
+    random=('Random', '', 'Some sliders somewhere in their safe range, and a take; locked ones stay'),
+    reset=('Reset', '', 'All sliders back to the middle but the locked ones'))
+
 class ModelDashboard:
     "Sliders, a player and a picture for a model; each button is one call of the library"
     def __init__(self,
@@ -29,183 +43,632 @@ class ModelDashboard:
         folder:str|Path='takes' # Where the export button writes
     ):
         self.model,self.folder = model,Path(folder)
-        self.take,self.recipes,self._quiet = None,[],False
-        self.sliders = {c.name: ControlSlider(c) for c in model.controls}
-        start = Recipe(model=model.id)
-        unit = dict(min=0., max=1.)
-        self.settings = {k: field_widget(start, k, **kw) for k,kw in dict(duration={}, density=unit, variation=unit, seed={}).items()}
-        self._parts()
+        self.take,self.recipes,self.curves,self.path,self.start = None,[],{},[],{} # what is heard, the recipes so far, and what a recipe has beside numbers
+        self.more,self.less,self._quiet,self._job,self._after,self.sliders,self.buttons,self._map = [],[],False,None,None,{},{},None
+        self.jobs = Jobs()
+        self._sound_parts()
+        self.pages = dict(Takes=self._takes_page(), Move=self._move_page(), Space=self._space_page(), Map=self._map_page(), Presets=self._presets_page(),
+                          Like=self._like_page(), Controls=self._controls_page(), Export=self._export_page())
         self.widget = self._layout()
+        self._sliders()
         self._wire()
+        self._refresh()
         self.say('Press Generate for a first take.')
 
     def _repr_mimebundle_(self, **kwargs):
         "The widgets, and for pages that cannot run them what they showed"
         return self.widget._repr_mimebundle_(**kwargs) | {'text/html': self._still()}
 
+    def _still(self):
+        "The dashboard as plain HTML"
+        return f'<b>{escape(self.model.name)}</b>{"".join(s._still() for s in self.sliders.values())}{self.take._repr_html_() if self.take else ""}'
+
 # %% ../nbs/81_ui_model.ipynb #13bcd766
-_buttons = dict(
-    generate=('Generate', 'primary', 'A take with these sliders and this seed'),
-    another=('Next seed', '', 'The same sliders, other chance'),
-    random=('Random', '', 'Sliders anywhere in their safe range, and a take'),
-    reset=('Reset', '', 'All sliders back to the middle'))
+def _full(): return W.Layout(width='auto', max_width='680px')
+
+def _small(text): return W.HTML(f'<div style="opacity:.75;line-height:1.4;max-width:42rem;white-space:normal">{escape(text)}</div>')
+def _title(text): return W.HTML(f'<div style="font-weight:600;margin:.35rem 0 .15rem">{escape(text)}</div>')
 
 @patch
-def _parts(self:ModelDashboard):
-    "Everything that is not a slider"
-    self.buttons = {k: W.Button(description=a, button_style=b, tooltip=c, layout=W.Layout(width='6.5rem')) for k,(a,b,c) in _buttons.items()}
-    self.live = W.ToggleButton(description='At every move', tooltip='A take whenever a slider is let go', layout=W.Layout(width='8rem'))
-    self.player,self.picture = player_widget(autoplay=True),picture_widget()
-    self.status = W.HTML()
-    self.history = W.Select(options=[], rows=5, tooltip='Takes of this dashboard, the newest first', layout=W.Layout(width='auto', max_width='680px'))
-    self.name = W.Text(placeholder='name of the file', tooltip='Name of the file; without one, model and seed', layout=W.Layout(flex='1 1 10rem', width='auto'))
-    self.format = W.Dropdown(options=[o[1:] for o in depths], tooltip='Format of the file', layout=W.Layout(width='5.5rem'))
-    self.bits = W.Dropdown(options=depths['.wav'], value=ExportConfig().bits, tooltip=ExportConfig.help()['bits'], layout=W.Layout(width='4.5rem'))
-    self.buttons['export'] = W.Button(description='Export', tooltip=f'Write this take into the folder {self.folder}', layout=W.Layout(width='6.5rem'))
+def _button(self:ModelDashboard, verb, label, tip, style='', width='auto'):
+    "A button that calls a method of that name"
+    self.buttons[verb] = b = W.Button(description=label, tooltip=tip, button_style=style, layout=W.Layout(width=width, min_width='5rem'))
+    b.on_click(lambda _: self.press(verb))
+    b.add_class(f'sdaudio-{verb}')
+    return b
+
+def _upload(label, tip):
+    "A button for a file, which goes into the folder of sounds at once and not into the notebook; its place is in `path`"
+    w = W.FileUpload(description=label, tooltip=tip, accept='audio/*,.aif,.aiff,.caf,.opus', multiple=False, layout=W.Layout(width='auto'))
+    w.path = None
+    def brought(change):
+        if not change['new']: return
+        name,data = Path(change['new'][0]['name']),bytes(change['new'][0]['content'])
+        path = home('sounds', safe_name(name.stem)+name.suffix.lower())
+        w.path = path if path.is_file() and path.read_bytes()==data else write_bytes(unique_path(path), data)
+        w.value,w.description = (),w.path.name
+    w.observe(brought, 'value')
+    return w
+
+@patch
+def _sound_parts(self:ModelDashboard):
+    "What makes a take, and what is heard"
+    r,unit = Recipe(),dict(min=0., max=1.)
+    self.settings = {k: field_widget(r, k, **kw) for k,kw in dict(duration={}, density=unit, variation=unit, seed={}).items()}
+    self.loop = field_widget(r, 'loop', layout=W.Layout(width='auto', margin='0 0 0 6.4rem'))
+    self.live = W.ToggleButton(description='At every move', tooltip='A take whenever a slider is let go', value=True, layout=W.Layout(width='auto'))
+    self.player = Player(autoplay=True, label='the take')
+    self.status,self.progress = W.HTML(),W.FloatProgress(min=0, max=1, layout=W.Layout(width='8rem', display='none'))
+    self.stop = self._button('cancel', 'Stop', 'Leave the take that is being made')
+    self.stop.layout.display = 'none'
 
 # %% ../nbs/81_ui_model.ipynb #1786b8a7
 @patch
-def _layout(self:ModelDashboard):
-    "Sliders on the left, sound on the right; where there is little room, sound above sliders"
-    def title(s): return W.HTML(f'<div style="font-weight:600;margin:.5rem 0 .25rem">{escape(s)}</div>')
-    def row(*o): return W.HBox(o, layout=W.Layout(flex_flow='row wrap', align_items='center', overflow='visible'))
-    b = self.buttons
-    left = W.VBox([title('Controls'), *self.sliders.values(), title('Take'), *self.settings.values()], layout=W.Layout(flex='1 1 20rem', min_width='0'))
-    right = W.VBox([row(*(b[k] for k in _buttons), self.live), self.status, self.player, self.picture,
-                    title('Takes so far'), self.history, title('Keep this take'), row(self.name, self.format, self.bits, b['export'])],
-                   layout=W.Layout(flex='2 1 24rem', min_width='0'))
-    box = W.Box([left, right], layout=W.Layout(display='flex', flex_flow='row wrap-reverse', grid_gap='0 2rem'))
-    head = W.HTML(f'<div style="font-size:1.2rem;font-weight:600">{escape(self.model.name)}</div>')
-    res = W.VBox([head, box], layout=W.Layout(max_width='70rem', padding='.5rem'))
-    res.add_class('sdaudio-model')
-    return res
+def _takes_page(self:ModelDashboard):
+    self.history = W.Select(options=[], rows=6, layout=_full())
+    self.against = W.Dropdown(options=[], description='with', tooltip='The other take', style=dict(description_width='2.5rem'), layout=W.Layout(flex='1 1 12rem', width='auto', max_width='26rem'))
+    compare = self._button('compare', 'Compare', 'Both in the player, equally loud: A is the take that is heard, B the other one')
+    keep = self._button('keep', 'Keep the one I hear', 'A preset of the take at which the player stands')
+    return W.VBox([_small('Takes of this dashboard, the newest first. Choosing one brings it back, sample by sample.'), self.history, row(compare, self.against, keep)])
+
+@patch
+def _move_page(self:ModelDashboard):
+    self.which = W.Dropdown(options=[], description='curve of', style=dict(description_width='4rem'), layout=W.Layout(width='auto', max_width='20rem'))
+    self.curve = CurveEditor()
+    self.rate,self.shape = W.BoundedFloatText(value=.5, min=.02, max=20, step=.1, tooltip='Cycles per second', layout=W.Layout(width='4.5rem')),W.Dropdown(options=['sine', 'triangle', 'ramp', 'square'], layout=W.Layout(width='6.5rem'))
+    self.envelope_file = _upload('Envelope of a file', 'The loudness of a recording becomes the curve')
+    self.walking,self.walk = W.Checkbox(description='walk', indent=False, tooltip='Each sound near the last one', layout=W.Layout(width='5rem')),W.FloatSlider(value=.1, min=0, max=1, step=.05, continuous_update=False, layout=W.Layout(width='14rem'))
+    return W.VBox([self.which, self.curve, row(self._button('flat', 'Flat', 'No curve: it stands where its slider stands'), self._button('swing', 'LFO', 'Up and down within the safe range'), self.rate, self.shape, self.envelope_file),
+                   row(self.walking, self.walk, _small('0 the same again, 0.1 among the nearest tenth, 1 anywhere'))])
+
+@patch
+def _space_page(self:ModelDashboard):
+    self.kind = W.ToggleButtons(options=[('as it is', ''), ('loudspeakers', 'stereo'), ('headphones', 'binaural')], style=dict(button_width='auto'))
+    both = dict(stereo=dict(width=(0., 1.5), depth=(0., 1.)), binaural=dict(azimuth=(-180., 180.), elevation=(-90., 90.), distance=(.2, 50.)))
+    self.places = {k: {f: field_widget(SpatialConfig(kind=k), f, min=a, max=b, step=.05 if b<2 else .1 if b<60 else 1., layout=_full()) for f,(a,b) in v.items()} for k,v in both.items()}
+    boxes = {k: W.VBox(list(v.values())) for k,v in self.places.items()}
+    def shown(_=None):
+        for k,b in boxes.items(): b.layout.display = None if k==self.kind.value else 'none'
+    self.kind.observe(shown, 'value'); shown()
+    words = ' '.join(f'{k}: {SpatialConfig.help()[k]}.' for v in both.values() for k in v)
+    return W.VBox([self.kind, *boxes.values(), _small(words)])
+
+@patch
+def _map_page(self:ModelDashboard):
+    self.map,self.spot = MapView(),None
+    return W.VBox([self.map, row(self._button('start_here', 'Start here', 'Takes begin with the sound that was clicked'), self._button('free', 'Anywhere', 'No start, no path')),
+                   _small('What sounds alike lies together; a colour for each recording. A path that was drawn is played by the next take.')])
+
+@patch
+def _presets_page(self:ModelDashboard):
+    self.presets = W.Select(options=[], rows=5, layout=_full())
+    def text(hint, w='9rem'): return W.Text(placeholder=hint, layout=W.Layout(flex=f'1 1 {w}', width='auto', max_width='18rem'))
+    self.preset_name,self.preset_folder,self.preset_about = text('name'),text('folder'),text('description', '14rem')
+    self.preset_seed = W.Checkbox(description='with its seed', indent=False, tooltip='One take, not a kind of takes', layout=W.Layout(width='8rem'))
+    b = self._button
+    return W.VBox([row(self.preset_name, self.preset_folder, self.preset_about, max_width='680px'), row(self.preset_seed, b('save_preset', 'Save', 'Give these settings a name', 'primary')), self.presets,
+                   row(b('recall_preset', 'Recall', 'Set everything as the preset has it, and play it'), b('update_preset', 'Update', 'The chosen preset gets these settings'), b('rename_preset', 'Rename', 'The chosen preset gets the name above'),
+                       b('delete_preset', 'Delete', 'Put the chosen preset aside'), b('undo_preset', 'Undo', 'Bring back what was deleted last'))])
+
+@patch
+def _like_page(self:ModelDashboard):
+    self.file,self.timbre = _upload('Recording', 'A file that goes through the model'),_upload('Timbre of', 'Another file, which sounds instead')
+    self.found = W.HTML()
+    b = self._button
+    return W.VBox([row(b('nearest', 'Nearest recordings', 'Which recordings this take is nearest to, and how new it is'), b('report', 'Report', 'What is wrong with this take'), b('scorecard', 'Scorecard', 'How good this instrument is')),
+                   _title('A recording of yours through the model'), row(self.file, self.timbre, b('encode', 'Play it', 'The recording, with the sliders as they stand')), self.found])
+
+@patch
+def _controls_page(self:ModelDashboard):
+    self.own,self.renamed = W.Text(placeholder='name', layout=W.Layout(width='10rem')),W.Dropdown(options=[], layout=W.Layout(width='auto', max_width='14rem'))
+    self.examples = W.HTML()
+    b = self._button
+    return W.VBox([_small('A control of your own: three takes or more that have it, three that have it not.'),
+                   row(b('like_this', 'This take has it', 'An example of more'), b('unlike_this', 'This take has it not', 'An example of less'), b('forget', 'Clear', 'Begin again')), self.examples,
+                   row(self.own, b('make_control', 'Make it', 'Look for a control of this name, and prove it')), _title('Another name for a control'), row(self.renamed, b('rename', 'Call it as above', 'Recipes with the old name go on working'))])
+
+@patch
+def _export_page(self:ModelDashboard):
+    c,h = ExportConfig(),ExportConfig.help()
+    self.name = W.Text(placeholder='name of the file', tooltip='Without one, model and seed', layout=W.Layout(flex='1 1 10rem', width='auto', max_width='20rem'))
+    self.format = W.Dropdown(options=[o[1:] for o in depths], tooltip='Format of the file', layout=W.Layout(width='5.5rem'))
+    def pick(k, *options): return field_widget(c, k, options=[('as it is', None), *((f'{o:g}', o) for o in options)])
+    e = dict(bits=field_widget(c, 'bits', options=depths['.wav']), sr=pick('sr', 22050, 44100, 48000, 96000), channels=pick('channels', 1, 2), quality=field_widget(c, 'quality', min=0., max=1.), kbps=pick('kbps', 96, 128, 192, 256, 320),
+             level=field_widget(c, 'level', options=list(range(9))), loudness_lufs=pick('loudness_lufs', -14., -16., -18., -20., -23.), ceiling_db=field_widget(c, 'ceiling_db', min=-12., max=0., step=.1),
+             fade_in=field_widget(c, 'fade_in'), fade_out=field_widget(c, 'fade_out'), note=field_widget(c, 'note', options=[('none', None), *range(128)]), **{k: field_widget(c, k) for k in ('trim', 'cover', 'sidecar', 'overwrite')})
+    self.export_settings,self.loop_points = e,W.Text(description='loop', placeholder='start, stop in seconds', tooltip=h['loop'], style=dict(description_width='6rem'), layout=_full())
+    self.labels = {k: W.Text(description=k, tooltip=f'Tag of the file: {k}', style=dict(description_width='6rem'), layout=_full()) for k in ('title', 'artist', 'album')}
+    grid = W.Box([*(o for k,o in e.items() if not isinstance(o, W.Checkbox)), self.loop_points, *self.labels.values(), *(o for o in e.values() if isinstance(o, W.Checkbox))],
+                 layout=W.Layout(display='grid', grid_template_columns='repeat(auto-fill, minmax(15rem, 1fr))', grid_gap='.1rem 1rem', max_width='680px'))
+    more = W.Accordion([grid], titles=['Rate, level, fades, loop points, tags'], layout=_full())
+    def fitting(_=None):
+        suffix = '.'+self.format.value
+        e['bits'].options = depths[suffix] or (c.bits,)
+        if c.bits in depths[suffix]: e['bits'].value = c.bits
+        for k,on in dict(bits=bool(depths[suffix]), quality=not depths[suffix], kbps=suffix=='.mp3', level=suffix=='.flac').items(): e[k].disabled = not on
+    self.format.observe(fitting, 'value'); fitting()
+    return W.VBox([row(self.name, self.format, self._button('export', 'Export', f'Write this take into the folder {self.folder}', 'primary')), more, _small(f'Files go into {self.folder.absolute()}, each with its recipe beside it.')])
 
 # %% ../nbs/81_ui_model.ipynb #fa10a812
 @patch
-def _still(self:ModelDashboard):
-    "The dashboard as plain HTML"
-    rows = ''.join(f'<tr><td><code>{escape(k)}</code></td><td>{s.value:+.1f}</td><td style="text-align:left">{escape(s.control.about)}</td></tr>'
-                   for k,s in self.sliders.items())
-    return f'<b>{escape(self.model.name)}</b><table>{rows}</table>{self.take._repr_html_() if self.take else ""}'
+def _layout(self:ModelDashboard):
+    "Sliders on the left, sound on the right; where there is little room, sound above sliders"
+    b = [self._button(k, *o[::2], o[1]) for k,o in _buttons.items()]
+    self.controls = W.VBox([])
+    self.tabs = leaves(self.pages)
+    parts = dict(top=[row(*b, self.live), row(self.status, self.progress, self.stop, min_height='2rem'), self.player],
+                 left=[_title('Controls'), self.controls, _title('Take'), *self.settings.values(), self.loop], pages=[self.tabs])
+    parts = {k: W.VBox(v, layout=W.Layout(min_width='0')) for k,v in parts.items()}
+    for k,v in parts.items(): v.add_class(f'sdaudio-{k}')
+    box = W.Box(list(parts.values())).add_class('sdaudio-grid')
+    res = W.VBox([W.HTML(f'<div style="font-size:1.2rem;font-weight:600">{escape(self.model.name)}</div>'), box], layout=W.Layout(max_width='74rem', padding='.5rem', width='auto'))
+    res.add_class('sdaudio-model')
+    return res
+
+@patch
+def _sliders(self:ModelDashboard):
+    "One slider for each control, as they are now"
+    at = {k: s.value for k,s in self.sliders.items()}
+    for s in self.sliders.values(): s.close()
+    self.sliders = {c.name: ControlSlider(c, next((at[n] for n in (c.name, *c.was) if n in at), 0.)) for c in self.model.controls}
+    for k,s in self.sliders.items():
+        s.observe(self._moved, 'value')
+        s.observe(lambda c, k=k: (self.model.lock if c['new'] else self.model.unlock)(k), 'locked')
+    self.controls.children = tuple(self.sliders.values())
+    names = [*self.sliders, 'density', 'variation']
+    _choices(self.which, names); _choices(self.renamed, list(self.sliders))
+    self._show_curve()
 
 # %% ../nbs/81_ui_model.ipynb #56c3da14
 @patch
-def generate(self:ModelDashboard)->Take: # Also in the player
-    "A take with the sliders as they stand"
-    controls = {k: s.value for k,s in self.sliders.items() if s.value}
-    return self.show(self.model.generate(**{k: w.value for k,w in self.settings.items()}, **controls))
+def recipe(self:ModelDashboard)->Recipe:
+    "All widgets together, as the recipe of a take"
+    kind,move = self.kind.value,dict(walk=self.walk.value if self.walking.value else None, path=self.path, curves=self.curves)
+    place = SpatialConfig(kind=kind, **{k: w.value for k,w in self.places[kind].items()}).brief() if kind else {}
+    return Recipe(model=self.model.id, controls={k: s.value for k,s in self.sliders.items()}, trajectory={k: v for k,v in move.items() if v or v==0}, start=self.start,
+                  loop=self.loop.value, spatial=place, **{k: w.value for k,w in self.settings.items()})
 
 @patch
-def another(self:ModelDashboard)->Take:
+def set(self:ModelDashboard,
+    recipe:Recipe # Of this model
+):
+    "All widgets as a recipe has them; no take is made"
+    self._quiet = True
+    try:
+        for k,s in self.sliders.items(): s.value = next((recipe.controls[n] for n in (k, *s.control.was) if n in recipe.controls), 0.)
+        for k,w in self.settings.items(): w.value = getattr(recipe, k)
+        t = recipe.trajectory
+        self.loop.value,self.start,self.path,self.curves = recipe.loop,recipe.start,t.get('path', []),dict(t.get('curves', {}))
+        self.walking.value,self.walk.value = t.get('walk') is not None,t.get('walk') or self.walk.value
+        self.kind.value = recipe.spatial.get('kind', '')
+        for k,w in self.places.get(self.kind.value, {}).items(): w.value = recipe.spatial.get(k, getattr(SpatialConfig(), k))
+        self._show_curve()
+    finally: self._quiet = False
+
+@patch
+def generate(self:ModelDashboard)->Take: # Also in the player
+    "A take with everything as it stands; waits for it"
+    return self.show(self.model.play(self.recipe(), tell=False))
+
+@patch
+def next_seed(self:ModelDashboard)->Recipe:
     "The same with the next seed"
-    self.move(dict(seed=self.settings['seed'].value + 1))
-    return self.generate()
+    return self._with(seed=self.settings['seed'].value+1)
 
 @patch
 def random(self:ModelDashboard,
     seed:int|None=None # Fixes where the sliders go
-)->Take:
-    "Every slider somewhere in its safe range, and a take"
-    rng = Random(seed)
-    self.move({k: tenths(rng.uniform(s.control.safe_low, s.control.safe_high)) for k,s in self.sliders.items()})
-    return self.generate()
+)->Recipe:
+    "Some sliders somewhere in their safe range"
+    return self._with(controls={k: tenths(v) for k,v in self.model.randomise(SystemRandom().randrange(2**31) if seed is None else seed, self._at()).items()})
 
 @patch
-def reset(self:ModelDashboard):
-    "All sliders to the middle"
-    self.move({k: 0. for k in self.sliders})
+def reset(self:ModelDashboard)->Recipe:
+    "All sliders to the middle, but those that are locked"
+    return self._with(controls=self.model.reset(self._at()))
 
 @patch
-def recall(self:ModelDashboard,
-    recipe:Recipe # From this dashboard's history, or from a file
-)->Take: # The same samples again
-    "Set everything as a recipe has it and play it"
-    self.move({k: recipe.controls.get(k, 0.) for k in self.sliders} | {k: getattr(recipe, k) for k in self.settings})
-    return self.show(self.model.play(recipe))
+def _at(self:ModelDashboard): return {k: s.value for k,s in self.sliders.items()}
 
 @patch
-def export(self:ModelDashboard)->Path: # The file
-    "Write the take that is shown"
-    if self.take is None: raise SdaudioError('there is no take yet', 'a take to write', 'press Generate first')
-    r = self.take.recipe
-    name = self.name.value.strip() or f'{self.model.name}-{r.seed}'
-    return self.take.export(take_path(self.folder, name, self.format.value), bits=self.bits.value)
+def _with(self:ModelDashboard, **changes):
+    self.set(self.recipe().replace(**changes))
+    return self.recipe()
 
 # %% ../nbs/81_ui_model.ipynb #5815a79f
-@patch
-def move(self:ModelDashboard,
-    values:dict # Name of a control or a setting to its value
-):
-    "Set sliders without making a take for each"
-    self._quiet = True
-    try:
-        for k,v in values.items(): (self.sliders | self.settings)[k].value = v
-    finally: self._quiet = False
-
-@patch
-def show(self:ModelDashboard,
-    take:Take # What is heard and seen next
-)->Take:
-    "Put a take into player, picture and history"
-    self.take = take
-    hear(self.player, take)
-    look(self.picture, take)
-    if take.recipe not in self.recipes: self.recipes.insert(0, take.recipe)
-    self._quiet = True
-    self.history.options = [(_line(r), i) for i,r in enumerate(self.recipes)]
-    self.history.value = self.recipes.index(take.recipe)
-    self._quiet = False
-    return take
-
-def _line(r):
-    "A recipe as a line of the history"
-    return f'seed {r.seed}, {r.duration:g} s' + ''.join(f', {k} {v:+.1f}' for k,v in r.controls.items() if v)
-
-# %% ../nbs/81_ui_model.ipynb #17e38908
 @patch
 def say(self:ModelDashboard,
     text:str, # Any text
     bad:bool=False # Whether something went wrong
 ):
     "A line above the player"
-    mark = 'border-left:3px solid #c8553d;padding-left:.5rem;' if bad else 'opacity:.75;'
+    mark = 'border-left:3px solid #c8553d;padding-left:.5rem;' if bad else 'opacity:.8;'
     self.status.value = f'<div role="status" style="{mark}white-space:pre-line;line-height:1.4;min-height:1.4em">{escape(text)}</div>'
 
 @patch
 def press(self:ModelDashboard,
-    verb:str, # Name of a method
-    *args # For the method
+    verb:str # Name of a method
 ):
     "What a button does: one call, and words about what came of it"
-    for b in self.buttons.values(): b.disabled = True
-    self.say('One moment ...')
     try:
-        with warnings.catch_warnings(record=True) as notes:
-            warnings.simplefilter('always', UserWarning)
-            res = getattr(self, verb)(*args)
-        self.say('\n'.join([_outcome(res), *(str(o.message) for o in notes if issubclass(o.category, UserWarning))]))
-    except SdaudioError as e: self.say(str(e), bad=True)
+        with collected() as notes: res = getattr(self, verb)()
     except Exception as e:
-        self.say(f'{verb} did not work, which is a mistake in sdaudio: {type(e).__name__}: {e}', bad=True)
-        logging.getLogger('sdaudio').exception(verb)
-    finally:
-        for b in self.buttons.values(): b.disabled = False
+        if not isinstance(e, SdaudioError): logging.getLogger('sdaudio').exception(verb)
+        return self.say(error_words(e, verb), bad=True)
+    if isinstance(res, Recipe): self.make(res)
+    elif isinstance(res, tuple): self.work(*res, name=verb)
+    elif res is not None: self.say('\n'.join([res, *notes]))
 
-def _outcome(o): return f'seed {o.recipe.seed}, {o.duration:g} s' if isinstance(o, Take) else f'written: {o}' if isinstance(o, Path) else ''
+@patch
+def work(self:ModelDashboard,
+    call, # Gets a `Job`, gives anything; in a thread
+    then, # Gets what came of it, gives words; where widgets live
+    name:str='this' # For errors
+):
+    "Begin something that may take a while; the newest wins"
+    def over(job):
+        if self._job is not job: return
+        self._busy(False)
+        if job.state=='done': self.say('\n'.join(o for o in (then(job.result) or '', *job.notes) if o))
+        else: self.say('Stopped.' if job.state=='cancelled' else job.words, bad=job.state=='failed')
+    def tell(job):
+        if self._job is job: self.progress.value,self.progress.layout.display = job.share,None
+    self.say('One moment ...')
+    self._busy(True)
+    named = Event() # a job may be over before it has a name here
+    def done(job):
+        named.wait(5)
+        over(job)
+    self._job = None
+    self._job = self.jobs.start(call, name, newest=True, done=done, tell=tell)
+    named.set()
 
-# %% ../nbs/81_ui_model.ipynb #89b55d4d
+@patch
+def _busy(self:ModelDashboard, on):
+    self.stop.layout.display = None if on else 'none'
+    if not on: self.progress.layout.display = 'none'
+
+@patch
+def cancel(self:ModelDashboard):
+    "Leave what is under way"
+    self.jobs.cancel()
+
+@patch
+def wait(self:ModelDashboard,
+    seconds:float=60. # At most
+)->'ModelDashboard':
+    "Until nothing is under way, for cells and tests"
+    self.jobs.wait(seconds)
+    if self._after: self._after.wait(seconds)
+    return self
+
+@patch
+def make(self:ModelDashboard,
+    recipe:Recipe # Of this model
+):
+    "A take in the background"
+    def call(job):
+        take = self.model.play(recipe, tell=False, progress=job.tick)
+        job.tick(1, 1)
+        return take,sound_bytes(take, loop=take.recipe.loop)
+    self.work(call, lambda o: _heard(self.show(*o)), 'this take')
+
+def _heard(take): return f'seed {take.recipe.seed}, {take.duration:g} s'
+
+@patch
+def show(self:ModelDashboard,
+    take:Take, # What is heard and seen next
+    data:bytes=b'', # The same, as `sound_bytes` gives it
+    new:bool=True # Whether those who listen to models should hear of it
+)->Take:
+    "Put a take into player, picture and list"
+    self.take,self.player.loop = take,take.recipe.loop or (self.player.loop and len(self.player.sounds)>1)
+    self.player.hear(take, data=[data] if data else ())
+    if take.recipe in self.recipes: self.recipes.remove(take.recipe)
+    self.recipes = [take.recipe, *self.recipes][:200]
+    self._list_takes()
+    def after(job):
+        png = take.thumbnail(640, 110)
+        if new: self.model.announce(take)
+        return png
+    def draw(job):
+        if job.state=='done' and self.take is take and len(self.player.sounds)==1: self.player.look(take, job.result)
+        if job.notes: self.say('\n'.join(job.notes))
+    self._after = Job(after, 'the picture', done=draw).start()
+    return take
+
+@patch
+def _list_takes(self:ModelDashboard):
+    self._quiet = True
+    options = [(_line(r), i) for i,r in enumerate(self.recipes)]
+    _choices(self.history, options); _choices(self.against, options[1:])
+    self._quiet = False
+
+def _choices(w, options):
+    "Exchange what there is to choose from; the first is chosen"
+    w.options = options
+    if options: w.index = 0
+
+def _line(r):
+    "A recipe as a line of the list"
+    moved = ''.join(f', {k} {v:+.1f}' for k,v in r.controls.items() if v)
+    return f'seed {r.seed}, {r.duration:g} s{moved}'+', from a file'*('file' in r.start)+', moving'*bool(r.trajectory)+', a loop'*r.loop+f', {r.spatial.get("kind")}'*bool(r.spatial)
+
+# %% ../nbs/81_ui_model.ipynb #f7f80bdb
+@patch
+def _now(self:ModelDashboard)->Take: # What is heard
+    "The take, or a sentence about how to get one"
+    if self.take is None: raise InputError('there is no take yet', 'a take', 'press Generate first')
+    return self.take
+
+@patch
+def compare(self:ModelDashboard):
+    "Two takes in the player, equally loud and at the same position"
+    a,i = self._now(),self.against.value
+    if i is None: raise InputError('one take', 'two to compare', 'press Next seed')
+    recipe = self.recipes[i]
+    def then(c):
+        self._pair = c
+        self.player.hear(c.a, c.b, names='AB', about=c.names)
+        return f'A: {c.names[0]}\nB: {c.names[1]}\nBoth at {c.lufs:.1f} LUFS and at the same position; keys A and B switch.'
+    return lambda job: Comparison(a, self.model.play(recipe, tell=False)),then
+
+@patch
+def keep(self:ModelDashboard)->str:
+    "The take at which the player stands, as a preset"
+    pair = self._pair.originals if len(self.player.sounds)==2 else (self._now(),)
+    take = pair[min(self.player.side, len(pair)-1)]
+    name = self.preset_name.value.strip() or f'seed {take.recipe.seed} {take.id[:4]}'
+    self.model.presets.save(name, take, seed=True)
+    self._refresh()
+    return f"kept as the preset '{name}'"
+
+@patch
+def flat(self:ModelDashboard)->str:
+    "No curve for this control"
+    self.curves.pop(self.which.value, None)
+    self._show_curve()
+    return f'{self.which.value} stands still'
+
+@patch
+def swing(self:ModelDashboard)->str:
+    "A movement within the safe range"
+    low,high = (self.curve.safe_low,self.curve.safe_high) if self.which.value in self.sliders else (0., 1.)
+    return self._bend(lfo(self.rate.value, low, high, self.shape.value))
+
+@patch
+def _bend(self:ModelDashboard, curve):
+    "A curve for the control that is chosen"
+    self.curves = self.curves|{self.which.value: curve}
+    self._show_curve()
+    if self.live.value and not self._quiet: self.press('recipe')
+    return None if self.live.value else f'the next take moves {self.which.value}'
+
+@patch
+def _show_curve(self:ModelDashboard, _=None):
+    "The editor for the control that is chosen"
+    k = self.which.value
+    if k is None: return
+    s,quiet,self._quiet = self.sliders.get(k),self._quiet,True
+    with self.curve.hold_sync():
+        self.curve.low,self.curve.high = (s.low, s.high) if s else (0., 1.)
+        self.curve.safe_low,self.curve.safe_high = (s.safe_low, s.safe_high) if s else (0., 1.)
+        self.curve.name,self.curve.still = k,s.value if s else self.settings[k].value
+        self.curve.points = curve_points(self.curves[k], self.settings['duration'].value) if k in self.curves else []
+    self._quiet = quiet
+
+@patch
+def start_here(self:ModelDashboard)->Recipe:
+    "Takes begin with the sound that was clicked on the map"
+    if self.spot is None: raise InputError('no place on the map', 'a click on it')
+    self.start,self.path = dict(row=self.spot),[]
+    self.walking.value = True
+    return self.recipe()
+
+@patch
+def free(self:ModelDashboard)->str:
+    "No start and no path"
+    self.start,self.path,self.map.path,self.spot = {},[],[],None
+    return 'takes begin anywhere'
+
+@patch
+def _preset(self:ModelDashboard):
+    if self.presets.value is None: raise InputError('no preset is chosen', 'one of the list')
+    return self.presets.value
+
+@patch
+def _what(self:ModelDashboard):
+    "The take, if it is what the widgets say; else their recipe"
+    r = self.recipe()
+    return self.take if self.take is not None and self.take.recipe==r else r
+
+@patch
+def save_preset(self:ModelDashboard):
+    "Give these settings a name"
+    name,what,more = self.preset_name.value,self._what(),dict(folder=self.preset_folder.value.strip(), description=self.preset_about.value.strip(), seed=self.preset_seed.value)
+    return lambda job: self.model.presets.save(name, what, **more),lambda p: self._refresh(p.name) or f"saved as '{p.name}': {p.words()}"
+
+@patch
+def recall_preset(self:ModelDashboard)->Recipe:
+    "Set everything as the preset has it"
+    p = self.model.presets[self._preset()]
+    self.set(self.model.presets.recipe(p.name, **{k: w.value for k,w in self.settings.items() if k not in p.recipe}))
+    return self.recipe()
+
+@patch
+def update_preset(self:ModelDashboard):
+    "The chosen preset gets these settings"
+    name,what,seed = self._preset(),self._what(),self.preset_seed.value
+    return lambda job: self.model.presets.update(name, what, seed=seed),lambda p: self._refresh(p.name) or f"'{p.name}' now sets {p.words()}"
+
+@patch
+def rename_preset(self:ModelDashboard)->str:
+    "The chosen preset gets the name above"
+    p = self.model.presets.rename(self._preset(), self.preset_name.value)
+    return self._refresh(p.name) or f"renamed to '{p.name}'"
+
+@patch
+def delete_preset(self:ModelDashboard)->str:
+    "Put the chosen preset aside"
+    names = self.model.presets.delete(self._preset())
+    return self._refresh() or f"'{names[0]}' is deleted; Undo brings it back"
+
+@patch
+def undo_preset(self:ModelDashboard)->str:
+    "Bring back what was deleted last"
+    names = self.model.presets.undo()
+    return self._refresh(*names[:1]) or (f"back: {', '.join(names)}" if names else 'nothing was deleted')
+
+@patch
+def _refresh(self:ModelDashboard, name=None):
+    "The list of presets"
+    there = self.model.presets.list()
+    self.presets.options = [(f"{o.folder+' / ' if o.folder else ''}{o.name}: {o.words()}", o.name) for o in there]
+    if name in [o.name for o in there]: self.presets.value = name
+
+# %% ../nbs/81_ui_model.ipynb #13a2b4f3
+@patch
+def encode(self:ModelDashboard):
+    "A recording through the model, with the sliders as they stand"
+    if not self.file.path: raise InputError('no recording', 'a file', 'choose one with Recording')
+    path,timbre = self.file.path,self.timbre.path
+    def then(take):
+        self.set(take.recipe)
+        self.show(take, new=False)
+        return take.about_source()
+    return lambda job: self.model.encode(path, timbre=timbre, **self._at()),then
+
+@patch
+def nearest(self:ModelDashboard):
+    "Which recordings a take is nearest to"
+    take = self._now()
+    return lambda job: self.model.like(take)._repr_html_(),self._tell_html
+
+@patch
+def report(self:ModelDashboard):
+    "What is wrong with a take"
+    take = self._now()
+    def table(r): return '<table>'+''.join(f'<tr><td style="text-align:left">{escape(k)}</td><td>{v:g}</td><td style="padding-left:1rem">{"✗ not as it should be" if k in r.wrong else ""}</td></tr>' for k,v in r.figures.items())+f'</table><div>{escape(r.words())}</div>'
+    return lambda job: table(self.model.report(take)),self._tell_html
+
+@patch
+def scorecard(self:ModelDashboard):
+    "How good the instrument is"
+    return lambda job: self.model.scorecard()._repr_html_(),self._tell_html
+
+@patch
+def _tell_html(self:ModelDashboard, html):
+    self.found.value = f'<div style="overflow-x:auto;max-width:680px;line-height:1.5">{html}</div>'
+
+@patch
+def like_this(self:ModelDashboard)->str:
+    "This take is an example of more"
+    return self._example(self.more)
+
+@patch
+def unlike_this(self:ModelDashboard)->str:
+    "This take is an example of less"
+    return self._example(self.less)
+
+@patch
+def _example(self:ModelDashboard, group):
+    if (take := self._now()) not in group: group.append(take)
+    self._say_examples()
+    return f'{len(self.more)} that have it, {len(self.less)} that have it not'
+
+@patch
+def forget(self:ModelDashboard)->str:
+    "Begin again with examples"
+    self.more,self.less = [],[]
+    self._say_examples()
+    return 'no examples'
+
+@patch
+def _say_examples(self:ModelDashboard):
+    self.examples.value = ''.join(f'<div style="line-height:1.4">{w}: {escape("; ".join(_line(t.recipe) for t in g)) or "none yet"}</div>' for w,g in (('have it', self.more), ('have it not', self.less)))
+
+@patch
+def make_control(self:ModelDashboard):
+    "A control of your own from examples"
+    name,more,less = self.own.value.strip(),list(self.more),list(self.less)
+    def then(c):
+        self._sliders()
+        return f"'{c.name}' is a control now: one unit does {c.about}" if c.verified else ''
+    return lambda job: self.model.make_control(name, more, less),then
+
+@patch
+def rename(self:ModelDashboard)->str:
+    "Another name for a control"
+    old,c = self.renamed.value,self.model.rename_control(self.renamed.value, self.own.value.strip())
+    if old in self.curves: self.curves[c.name] = self.curves.pop(old)
+    self._sliders()
+    return f'{old} is now called {c.name}'
+
+@patch
+def export(self:ModelDashboard):
+    "Write the take that is heard"
+    take = self._now()
+    path = take_path(self.folder, self.name.value.strip() or f'{self.model.name}-{take.recipe.seed}', self.format.value)
+    e = {k: w.value for k,w in self.export_settings.items() if not w.disabled}
+    if points := self.loop_points.value.strip():
+        try: e['loop'] = tuple(float(o) for o in points.replace(';', ',').split(','))
+        except ValueError: raise InputError(f"loop '{points}'", 'two times in seconds', '0.5, 2.25') from None
+    e['tags'] = {k: w.value.strip() for k,w in self.labels.items() if w.value.strip()} or None
+    return lambda job: take.export(path, **e),lambda p: f'written: {p}'
+
+# %% ../nbs/81_ui_model.ipynb #17e38908
+@patch
+def _moved(self:ModelDashboard, _=None):
+    if self.live.value and not self._quiet: self.press('recipe')
+
 @patch
 def _wire(self:ModelDashboard):
     "Connect widgets with calls"
-    for k,b in self.buttons.items(): b.on_click(lambda _, k=k: self.press(k))
-    def moved(_):
-        if self.live.value and not self._quiet: self.press('generate')
-    for w in (*(s.slider for s in self.sliders.values()), *self.settings.values()): w.observe(moved, 'value')
+    for w in (*self.settings.values(), self.loop, self.kind, self.walk, self.walking, *(w for v in self.places.values() for w in v.values())): w.observe(self._moved, 'value')
     def picked(change):
-        if change['new'] is not None and not self._quiet: self.press('recall', self.recipes[change['new']])
+        if change['new'] is not None and not self._quiet:
+            self.set(self.recipes[change['new']])
+            self.make(self.recipes[change['new']])
     self.history.observe(picked, 'value')
-    def formatted(change): self.bits.options = depths['.'+change['new']]
-    self.format.observe(formatted, 'value')
+    self.which.observe(self._show_curve, 'value')
+    def drawn(change):
+        if change['new'] and not self._quiet: self._bend(change['new'])
+    self.curve.observe(drawn, 'points')
+    def shaped(change):
+        if not change['new'] and self.envelope_file.path: self.press('_envelope')
+    self.envelope_file.observe(shaped, 'value')
+    def chosen(change):
+        if change['new']=='Map' and self._map is None: self.press('_draw_map')
+    self.tabs.tabs.observe(chosen, 'value')
+    self.map.observe(lambda c: self.press('_hear_spot'), 'clicked')
+    self.map.observe(lambda c: c['new'] and self.press('_follow'), 'path')
+
+@patch
+def _envelope(self:ModelDashboard):
+    s = self.curve
+    return self._bend(envelope(self.envelope_file.path, s.safe_low, s.safe_high))
+
+@patch
+def _draw_map(self:ModelDashboard):
+    take = self.take
+    def then(m):
+        self._map = m
+        self.map.show(m)
+    return lambda job: self.model.map({'this take': take} if take else {}),then
+
+@patch
+def _hear_spot(self:ModelDashboard):
+    if self._map is None: return
+    found = self._map.at(*self.map.clicked[:2])
+    self.spot,self.map.found = found['row'],found
+    self.player.hear(self._map.hear(found['row']))
+    return f"{found['file']} at {found['start']:.2f} s"
+
+@patch
+def _follow(self:ModelDashboard):
+    if self._map is None or len(self.map.path)<2: return
+    self.path,self.start = self._map.path(self.map.path),{}
+    return self.recipe()
 
 @dashboard.register
 def _(noun:Model, **kwargs): return ModelDashboard(noun, **kwargs)
