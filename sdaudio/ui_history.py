@@ -225,11 +225,19 @@ def _answers(self:HistoryDashboard, on):
     for k in ('is_a', 'is_b', 'again'): self.buttons[k].disabled = not on
 
 @patch
-def is_a(self:HistoryDashboard): self.test.answer('a'); self._ask()
+def is_a(self:HistoryDashboard):
+    "Answer that X is A"
+    self.test.answer('a'); self._ask()
+
 @patch
-def is_b(self:HistoryDashboard): self.test.answer('b'); self._ask()
+def is_b(self:HistoryDashboard):
+    "Answer that X is B"
+    self.test.answer('b'); self._ask()
+
 @patch
-def again(self:HistoryDashboard)->str: return self.blind()
+def again(self:HistoryDashboard)->str: # Words
+    "Begin the blind test anew"
+    return self.blind()
 
 @patch
 def keep(self:HistoryDashboard)->str:
