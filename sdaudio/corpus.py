@@ -8,19 +8,22 @@ __all__ = ['AudioFile', 'Problem', 'Corpus', 'CheckReport', 'Summary']
 # %% ../nbs/11_corpus.ipynb #558f58c9
 import os, re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from hashlib import blake2b
 from html import escape
+from io import BytesIO
 from math import ceil, gcd, log10
 from pathlib import Path
 from threading import Event
 
 import numpy as np
 from fastcore.basics import patch
+from PIL import Image, ImageDraw
 from rich.console import Console
 from rich.progress import Progress, track
 
@@ -318,7 +321,8 @@ class Corpus:
         name:str|None=None, # What to call it; the folder's name by default
         include=None, # Only these: names, folders or patterns such as `'*.flac'`
         exclude=None, # Not these
-        copies:bool=False # Also use a recording that is nearly the same as another one
+        copies:bool=False, # Also use a recording that is nearly the same as another one
+        progress:Callable|None=None # Called with `(done, total, name)` for each file that was read; what it raises ends the reading
     ):
         self.include,self.exclude,self.copies = _listed(include),_listed(exclude),copies
         if (kept := _saved(folder_or_files, getattr(self, '_by_name', False))): folder_or_files,name = self._adopt(kept, name)
@@ -329,7 +333,7 @@ class Corpus:
         if not paths: raise CorpusError(f"no audio in '{self.root}'", 'files of the kinds '+' '.join(sorted(o[1:] for o in _suffixes)), 'another folder')
         paths,names,said = _choose(paths, names, self.include, self.exclude)
         if not paths: raise CorpusError(f"nothing is left of '{self.root}'", 'at least one recording', 'other patterns: '+'; '.join(f'{p.name}: {p.what}' for p in said))
-        looked = _without_copies(_look_all(paths, names))
+        looked = _without_copies(_look_all(paths, names, progress))
         if not copies: looked = _without_likes(looked)
         self._seen = [(f, m) for f,m,_ in looked if f]
         self.files = [f for f,_ in self._seen]
@@ -351,12 +355,13 @@ def _clock(s):
     "Seconds as somebody would say them"
     return f'{s:.1f} s' if s < 60 else f'{int(s)//60} min {int(s)%60:02} s' if s < 3600 else f'{int(s)//3600} h {int(s)//60%60:02} min'
 
-def _look_all(paths, names):
+def _look_all(paths, names, tell=None):
     "Look into all files, on several cores; a progress bar where it takes long, and an end to it with Ctrl-C"
     sizes = [p.stat().st_size if p.exists() else 0 for p in paths]
     stop = Event()
-    with Progress(console=Console(stderr=True), transient=True, disable=sum(sizes) < 50e6) as bar:
+    with Progress(console=Console(stderr=True), transient=True, disable=bool(tell) or sum(sizes) < 50e6) as bar:
         task = bar.add_task('reading the recordings', total=sum(sizes))
+        read = []
         def one(p, n, size):
             done = 0
             def tick(share):
@@ -366,6 +371,8 @@ def _look_all(paths, names):
                 bar.update(task, advance=step)
             out = _look(p, n, tick, stop)
             bar.update(task, advance=size-done)
+            read.append(n)
+            if tell: tell(len(read), len(paths), n)
             return out
         ex = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
         try: return list(ex.map(one, paths, names, sizes))
@@ -739,15 +746,31 @@ _sizes = [(10, 'That is very little: a model will play these sounds and mixtures
     (float('inf'), 'That is more than a few minutes of training can take in: give it time, or begin with a part of it.')]
 
 # %% ../nbs/11_corpus.ipynb #02f2a6dd
-def _thumb(m, w=150, h=26):
-    "The waveform as a tiny drawing"
+def _outline(m, w, h):
+    "The waveform as a polygon"
     n = min(len(m.lo), w//2)
     at = np.linspace(0, len(m.lo), n+1).astype(int)
     hi = [m.hi[a:max(b, a+1)].max() for a,b in zip(at, at[1:])]
     lo = [m.lo[a:max(b, a+1)].min() for a,b in zip(at, at[1:])]
     k = h/2/max(m.peak, 1e-6)
-    pts = [f'{i*w/n:.0f},{h/2-v*k:.1f}' for i,v in enumerate(hi)]+[f'{i*w/n:.0f},{h/2-v*k:.1f}' for i,v in reversed(list(enumerate(lo)))]
+    return [(i*w/n, h/2-v*k) for i,v in enumerate(hi)]+[(i*w/n, h/2-v*k) for i,v in reversed(list(enumerate(lo)))]
+
+def _thumb(m, w=150, h=26):
+    "The waveform as a tiny drawing"
+    pts = [f'{x:.0f},{y:.1f}' for x,y in _outline(m, w, h)]
     return f'<svg width="{w}" height="{h}" role="img" aria-label="waveform"><polygon points="{" ".join(pts)}" fill="#e08a3c" stroke="#e08a3c" stroke-width=".8"/></svg>'
+
+@patch
+def picture(self:Corpus,
+    i:int, # Which file
+    width:int=192, # Pixels
+    height:int=60 # Pixels
+)->bytes: # PNG, transparent
+    "The waveform of a recording, from what was seen when it was read"
+    img = Image.new('RGBA', (width, height))
+    ImageDraw.Draw(img).polygon(_outline(self._seen[i][1], width, height), fill='#e08a3c', outline='#e08a3c')
+    img.save(buf := BytesIO(), 'png')
+    return buf.getvalue()
 
 # %% ../nbs/11_corpus.ipynb #100d0693
 class Summary(dict):
@@ -779,6 +802,22 @@ def _repr_html_(self:Corpus, most=40):
     tail = f'; {n} refused, see <code>check()</code>' if n else ''
     return f'<p><b>{escape(self.name)}</b>: {len(self)} files, {_clock(self.duration)}{tail}</p>'+_table(['file', '', 'duration', 'rate', '', 'level', 'kind'], rows)+more
 
+# %% ../nbs/11_corpus.ipynb #c4b1f0e2
+@patch
+def without(self:Corpus,
+    *names:str # Of its files
+)->Corpus:
+    "The same corpus with some files left out; nothing is read again"
+    gone = set(names)
+    if absent := gone-{f.name for f in self.files}: raise InputError(f"no such file: {', '.join(sorted(absent))}", 'names of files in this corpus')
+    if len(gone)==len(self): raise CorpusError(f"nothing is left of '{self.name}'", 'at least one recording')
+    new,all_ = copy(self),self._together()
+    new.exclude = [*self.exclude, *dict.fromkeys(names)]
+    new._seen = [(f, m) for f,m in self._seen if f.name not in gone]
+    new.files = [f for f,_ in new._seen]
+    new.problems = [p for p in self.problems if p not in all_ and p.name not in gone]+[Problem(n, 'note', 'left out', 'not used, as asked') for n in dict.fromkeys(names)]+new._together()
+    return new
+
 # %% ../nbs/11_corpus.ipynb #818b9c55
 @patch
 def save(self:Corpus,
@@ -796,7 +835,7 @@ def save(self:Corpus,
 @patch(cls_method=True)
 def open(cls:Corpus,
     name:str, # Of a saved corpus, or its beginning
-    **kwargs # `include`, `exclude` and `copies`, beyond what was saved
+    **kwargs # `include`, `exclude`, `copies` and `progress`, beyond what was saved
 )->Corpus: # Read again, as the recordings are now
     "Open a corpus that was saved"
     if not _kept_as(name): raise InputError(f"there is no saved corpus '{name}'", f"one of: {', '.join(cls.saved()) or 'none is saved yet'}")

@@ -34,7 +34,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from . import __version__
-from .callbacks import Checkpoints, Ladder, Previews, ShowProgress, list_rungs
+from .callbacks import Checkpoints, Ladder, Previews, ShowProgress, Tell, list_rungs
 from .checkpoint import load_state, run_lock
 from .config import Config, CorpusError, FileError, InputError
 from .corpus import Corpus
@@ -171,7 +171,7 @@ def start_model(
     corpus:Corpus,
     settings:Settings=Settings(),
     name:str='', # Of the model; empty: the corpus's
-    progress:bool=True # Show what is being done
+    progress:bool|Callable=True # Show what is being done, as for `train`
 )->tuple: # `(model, data)`: a playable model, and the excerpts to train it on
     "Principal components, remembered pictures, controls: an instrument before any training"
     with _Files(progress, len(corpus.files)) as tick: pics = Pictures(corpus, settings.spec, progress=tick)
@@ -212,11 +212,12 @@ class _Files:
     def __init__(self, show, total, verb='reading'): self.show,self.total,self.verb = show,total,verb
     def __enter__(self):
         if not self.show: return None
+        if callable(self.show): return lambda done, total, name: self.show(done, total, f'{self.verb} {name}'.strip())
         self.bar = Progress(TextColumn(f'{self.verb} '), BarColumn(24), MofNCompleteColumn(), TextColumn('{task.description}', markup=False), console=Console(stderr=True))
         task = self.bar.add_task('', total=self.total); self.bar.start()
         return lambda done, total, name: self.bar.update(task, completed=done, description=name)
     def __exit__(self, *_):
-        if self.show: self.bar.stop()
+        if self.show and not callable(self.show): self.bar.stop()
 
 # %% ../nbs/70_model.ipynb #2d73ee9d
 presets = dict(
@@ -243,7 +244,7 @@ def train(
     settings:Settings|None=None, # None: those of the preset
     preset:str='auto', # 'gentle', 'balanced', 'bold', or 'auto' by the amount of sound
     channels:int=0, # 1 mono, 2 stereo; 0: as `settings` say, or as most of the recordings are
-    progress:bool=True, # Show how far it is
+    progress:bool|Callable=True, # Show how far it is; or a function that gets `(done, total, words)` and may raise `KeyboardInterrupt`
     resume:bool=True, # Go on where an earlier training of the same name, corpus and settings stopped
     device:str='auto', # 'cpu', 'cuda', 'mps'
     callbacks:list=(), # More listeners, see `sdaudio.trainer.Callback`
@@ -269,9 +270,9 @@ def train(
             model,data = start_model(corpus, settings, name, progress)
             loss = VAELoss(model.settings.loss, data.stats, lend_phase(model.spec, data.stats.floor, data.stats.lift))
             listeners = [Ladder(folder), keep, *([Previews(folder/'previews', partial(_preview, model))] if previews else []),
-                         *([ShowProgress()] if progress else []), *callbacks]
+                         *([Tell(progress)] if callable(progress) else [ShowProgress()] if progress else []), *callbacks]
             trainer = Trainer(model.vae, data, loss, settings.train, dev, listeners).fit()
-            if not progress:
+            if progress is not True:
                 for o in trainer.notes: warnings.warn(o['words'], stacklevel=2)
             model = finish_model(model, data, trainer, progress)
         model.about['training'] |= dict(run=folder.name, notes=trainer.notes, plan=trainer.arc['plan'], preset=preset)
@@ -302,11 +303,15 @@ def finish_model(
     model:Model, # As `start_model` gave it, its `vae` trained since
     data:Excerpts,
     trainer:Trainer,
-    progress:bool=False # Show what is being measured
+    progress:bool|Callable=False # Show what is being measured, as for `train`
 )->Model: # Ready to play, on the CPU
     "Find the controls again, choose the method for phases by measurement, fill in the scorecard, and write down how it went"
     vae,device = model.vae.cpu().eval(),trainer.device
-    phase_mr = measure_phase(model, data) if trainer.judged_on=='held-out excerpts' else {} # what was trained on is remembered, which would prove nothing
+    phase_mr = {}
+    if trainer.judged_on=='held-out excerpts': # what was trained on is remembered, which would prove nothing
+        with suppress(KeyboardInterrupt), _Files(progress, 1, 'comparing phases') as tick:
+            if tick: tick(0, 1, '')
+            phase_mr = measure_phase(model, data)
     with torch.no_grad(): mu = vae.encode_path(trainer.judge.cpu()[:12])[0].flatten(0, 1)
     mr = [o['mr'] for o in trainer.looks]
     training = dict(steps=trainer.step, seconds=round(trainer.elapsed, 1), ended=trainer.ended, device=str(device), judged_on=trainer.judged_on,
@@ -314,7 +319,9 @@ def finish_model(
     latent = _map(vae, data) if trainer.elapsed<_SOON or trainer.step<_FEW else _named(vae, model, progress) or _map(vae, data)
     model = Model(model.settings, model.stats, vae, model.memory, latent, model.events,
                   min(phase_mr, key=phase_mr.get, default='memory'), model.name, model.about|dict(training=training))
-    with _Files(progress, 3, 'measuring') as tick: model.about['scorecard'] = _measured(model, data, progress=tick).to_dict()
+    try:
+        with _Files(progress, 3, 'measuring') as tick: model.about['scorecard'] = _measured(model, data, progress=tick).to_dict()
+    except KeyboardInterrupt: warnings.warn('the scorecard was not filled in; training on, or model.scorecard(corpus), does it', stacklevel=3)
     return model
 
 # %% ../nbs/70_model.ipynb #778f8033
@@ -561,7 +568,7 @@ def _typed(cfg):
 
 @patch
 def analyse(self:Model,
-    progress:bool=True # Show how far it is
+    progress:bool|Callable=True # Show how far it is, as for `train`
 )->LatentMap: # Shows itself as the table of proofs
     "Look for the named controls again, prove them, and keep them in this model (`save` writes them)"
     with threads(pick_threads()), _Files(progress, 13, 'controls') as tick:
