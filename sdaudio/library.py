@@ -9,6 +9,7 @@ __all__ = ['ModelEntry', 'Models', 'Library']
 import os
 import re
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -250,7 +251,7 @@ def _copy(a, b):
 
 @patch
 def repair(self:Library,
-    progress:bool=True # Show how far it is
+    progress:bool|Callable=True # Show how far it is, as for `train`
 )->Models: # Those that cannot be opened, each with the reason; they stay where they are
     "Make the index anew and look at every model as a whole"
     (self.folder/'.index.json').unlink(missing_ok=True)
