@@ -25,13 +25,18 @@ from .map import SoundMap
 
 # %% ../nbs/80_widgets.ipynb #a84e5cae
 @singledispatch
+def _made(noun, **kwargs):
+    known = [o.__name__ for o in _made.registry if o not in (object, type(None))]
+    raise InputError(f'{type(noun).__name__!r} has no dashboard', f"one of: {', '.join(known)}" if known else '')
+
 def dashboard(
-    noun, # What you want to use by hand
+    noun=None, # What you want to use by hand; nothing: all of it, on one page
     **kwargs # As the dashboard of that noun takes them
 ): # Shows itself in a notebook
     "Sliders, buttons and pictures for a thing"
-    known = [o.__name__ for o in dashboard.registry if o is not object]
-    raise InputError(f'{type(noun).__name__!r} has no dashboard', f"one of: {', '.join(known)}" if known else '')
+    return _made(noun, **kwargs)
+
+dashboard.register = _made.register
 
 # %% ../nbs/80_widgets.ipynb #2816a7d3
 _kinds = {bool: W.Checkbox, int: W.IntText, float: W.FloatText, str: W.Text}
