@@ -204,7 +204,9 @@ _SOON,_FEW = 20,50 # seconds, steps: the named controls are not looked for after
 def _named(vae, model, progress):
     "All controls with their proof; None where somebody has had enough of waiting"
     try:
-        with _Files(progress, 13, 'controls') as tick: return _analyse(vae, model.spec, model.stats, model.memory, progress=tick)
+        with _Files(progress, 13, 'controls') as tick:
+            if tick: tick(0, 13, '')
+            return _analyse(vae, model.spec, model.stats, model.memory, progress=tick)
     except KeyboardInterrupt: warnings.warn('the search for named controls was stopped; model.analyse() takes it up again', stacklevel=3)
 
 class _Files:

@@ -61,6 +61,7 @@ def _layout(self:CorpusDashboard):
 @patch
 def _choices(self:CorpusDashboard):
     self.kept.options = Corpus.saved() or [('nothing is saved yet', '')]
+    self.kept.index = 0
 
 @patch
 def _still(self:CorpusDashboard): return self.corpus._repr_html_() if self.corpus else self.status.value
