@@ -7,8 +7,7 @@ __all__ = ['__version__', 'CorpusError', 'FileError', 'InputError', 'SdaudioErro
            'SpecConfig', 'demo_corpus', 'InverseMelIF', 'Control', 'Recipe', 'Trajectory', 'envelope', 'lfo', 'render',
            'export', 'from_sidecar', 'from_tags', 'spatialize', 'sample_pack', 'Blend', 'play_any', 'Take',
            'listening_page', 'Model', 'train', 'SoundMap', 'Library', 'Presets', 'History', 'keep_takes', 'Comparison',
-           'Solved', 'dashboard', 'ModelDashboard', 'HistoryDashboard', 'CorpusDashboard', 'TrainingDashboard',
-           'LibraryDashboard', 'Studio']
+           'Solved', 'dashboard', 'ModelDashboard', 'HistoryDashboard', 'TrainingDashboard']
 
 # %% ../nbs/89_all.ipynb #2587c8d2
 from . import __version__
@@ -37,16 +36,14 @@ from .blend import Blend, play_any
 from .widgets import dashboard
 from .ui_model import ModelDashboard
 from .ui_history import HistoryDashboard
-from .ui_corpus import CorpusDashboard
 from .ui_training import TrainingDashboard
-from .ui_library import LibraryDashboard
-from .ui_studio import Studio
+from .ui_studio import Studio # with it all dashboards can be made
 
 # %% ../nbs/89_all.ipynb #13fcbd5c
 _all_ = ['__version__', 'CorpusError', 'FileError', 'InputError', 'SdaudioError', 'doctor', 'Sound', 'Corpus', 'MelIF', 'SpecConfig',
          'demo_corpus', 'InverseMelIF', 'Control', 'Recipe', 'Trajectory', 'envelope', 'lfo', 'render', 'export', 'from_sidecar', 'from_tags',
          'spatialize', 'sample_pack', 'Blend', 'play_any', 'Take', 'listening_page', 'Model', 'train', 'SoundMap', 'Library', 'Presets',
-         'History', 'keep_takes', 'Comparison', 'Solved', 'dashboard', 'ModelDashboard', 'HistoryDashboard', 'CorpusDashboard', 'TrainingDashboard', 'LibraryDashboard', 'Studio']
+         'History', 'keep_takes', 'Comparison', 'Solved', 'dashboard', 'ModelDashboard', 'HistoryDashboard', 'TrainingDashboard']
 
 # %% ../nbs/89_all.ipynb #a9762766
 if somebody_plays(): keep_takes()

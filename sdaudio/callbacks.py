@@ -307,7 +307,7 @@ class Previews(Callback):
     ): self.folder,self.make,self.cost,self.spent,self.last = Path(folder),make,cost,0.,.5
 
     def after_look(self, trainer):
-        if self.spent+self.last > self.cost*trainer.elapsed: return
+        if self.spent+self.last > self.cost*trainer.elapsed or (trainer.ended and not trainer.arc['done']): return # who has pressed Stop waits for nothing more
         t,paths = time.monotonic(),[]
         try:
             sounds = self.make(trainer)
