@@ -17,8 +17,8 @@ import soundfile as sf
 import torch
 
 from . import __version__
-from .compat import data_folder, torchaudio_state, torchaudio_why
-from .config import InputError
+from .compat import torchaudio_state, torchaudio_why
+from .config import InputError, data_folder, settings_path
 
 # %% ../nbs/02_device.ipynb #2ff873bd
 def _works(dev):
@@ -111,6 +111,8 @@ def _version(name):
     try: return version(name)
     except PackageNotFoundError: return None
 
+_extras = dict(app='gradio', lab='jupyterlab', sofa='sofar')
+
 def _folder():
     "The place for kept things: where, writable, free space"
     p = data_folder()
@@ -127,10 +129,12 @@ def doctor()->dict: # Plain JSON types
     fix = [str(w.message) for w in said]
     if torchaudio_state() == 'missing': fix.append(f"{torchaudio_why()}: pip install 'torchaudio>=2.11,<2.12'")
     if not folder['writable']: fix.append(f"{folder['path']} cannot be written: set SDAUDIO_HOME to a folder that can")
+    if mem.available < 1e9: fix.append(f"only {mem.available/1e9:.1f} GB of memory are free: close other programs before you train")
     if folder['free_gb'] < 1: fix.append(f"less than 1 GB is free at {folder['path']}")
     return dict(sdaudio=__version__, python=platform.python_version(), system=platform.platform(), machine=platform.machine(),
-        packages={o: _version(o) for o in _packages}, libsndfile=sf.__libsndfile_version__,
+        packages={o: _version(o) for o in _packages}, extras={k: _version(o) for k,o in _extras.items()}, libsndfile=sf.__libsndfile_version__,
         torchaudio_state=torchaudio_state(), torchaudio_why=torchaudio_why(),
         device=str(dev), device_name=torch.cuda.get_device_name(dev) if dev.type == 'cuda' else platform.processor() or platform.machine(),
+        device_memory_gb=round(torch.cuda.get_device_properties(dev).total_memory/1e9, 1) if dev.type == 'cuda' else None,
         cores=_cores(), threads=pick_threads(), memory_gb=round(mem.total/1e9, 1), memory_free_gb=round(mem.available/1e9, 1),
-        folder=folder, fix=fix)
+        folder=folder, settings=dict(path=str(settings_path()), exists=settings_path().exists()), fix=fix)

@@ -17,8 +17,6 @@ from math import isfinite
 from os.path import lexists # also sees a link that leads nowhere
 from pathlib import Path
 from struct import pack
-from types import NoneType, UnionType
-from typing import get_args, get_type_hints
 
 import numpy as np
 import soundfile as sf
@@ -28,7 +26,7 @@ from mutagen.id3 import APIC, COMM, ID3, TALB, TDRC, TIT2, TPE1, TXXX
 from mutagen.ogg import OggPage
 
 from . import __version__
-from .config import Config, FileError, InputError, settings_of
+from .config import Config, FileError, InputError, schema_of, settings_of
 from .store import _in_words, read_json, safe_name, write_bytes, write_json
 from .features import descriptors
 from .sound import Sound, _file_bytes, _lossy, _rates
@@ -353,21 +351,11 @@ def from_tags(
     return _recipe_of(d, Path(path).name)
 
 # %% ../nbs/63_export.ipynb #253efb99
-def _kind(hint):
-    "The JSON type of a Python one"
-    if isinstance(hint, UnionType): return dict(type=[_kind(o)['type'] for o in get_args(hint)])
-    return dict(type={str: 'string', int: 'integer', float: 'number', bool: 'boolean', dict: 'object', list: 'array', tuple: 'array', NoneType: 'null'}[hint])
-
-def _schema_of(cls, required=()):
-    "The JSON schema of a record of settings, from its fields and their comments"
-    hints,about = get_type_hints(cls),cls.help()
-    return dict(type='object', description=cls.__doc__, properties={k: _kind(hints[k]) | dict(description=about[k]) for k in about}, required=list(required), additionalProperties=False)
-
 def file_schema(
     what:str='sidecar' # Or 'tags'
 )->dict: # JSON schema, draft 2020-12
     "What the record beside a file, or the tags in it, may hold"
-    recipe = _schema_of(Recipe, ('model', 'seed', 'duration', 'version'))
+    recipe = schema_of(Recipe, ('model', 'seed', 'duration', 'version'))
     text,number,whole = (dict(type=o) for o in ('string', 'number', 'integer'))
     maybe = lambda o: dict(type=[o['type'], 'null'])
     if what == 'tags':
@@ -380,7 +368,7 @@ def file_schema(
         facts = dict(name=text, format=dict(enum=[o[1:] for o in depths]), bits=maybe(whole), sr=whole, channels=whole, frames=whole, duration=number, gain_db=number,
                      loudness_lufs=maybe(number), true_peak_db=maybe(number), part=dict(type='array', items=number, minItems=2, maxItems=2), loop=dict(type='array', items=whole))
         file = dict(type='object', properties=facts, required=list(facts), additionalProperties=False)
-        body = dict(type='object', properties=dict(sdaudio=text, file=file, export=_schema_of(ExportConfig), recipe=dict(anyOf=[recipe, dict(type='null')])),
+        body = dict(type='object', properties=dict(sdaudio=text, file=file, export=schema_of(ExportConfig), recipe=dict(anyOf=[recipe, dict(type='null')])),
                     required=['sdaudio', 'file', 'recipe'], additionalProperties=False)
     else: raise InputError(f"the schema of {what!r}", "'sidecar' or 'tags'")
     return {'$schema': 'https://json-schema.org/draft/2020-12/schema', '$id': f'https://sdaudio.github.io/sdaudio/{what}.schema.json', 'title': f'sdaudio {what}', **body}

@@ -21,8 +21,7 @@ import numpy as np
 from fastcore.basics import patch
 from safetensors import SafetensorError, safe_open
 
-from .compat import data_folder
-from .config import FileError, InputError
+from .config import FileError, InputError, data_folder
 
 # %% ../nbs/03_store.ipynb #b60f35d5
 def home(

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
-from typer.testing import CliRunner
 
 import sdaudio.controls
-from sdaudio.cli import app
+from sdaudio.cli import run
 from sdaudio.config import InputError
 from sdaudio.corpus import Corpus
 from sdaudio.dataset import DataConfig
@@ -177,12 +176,13 @@ def test_command(tones, tmp_path):
     assert rows[0]['verified'] and rows[0]['effect']>0 and (tmp_path/'p.png').read_bytes()[:4]==b'\x89PNG'
 
 
-def test_commands_of_controls(tones, tmp_path):
+def test_commands_of_controls(tones, tmp_path, capsys):
     path,sound = tones.save(tmp_path/'t.sdaudio'),tmp_path/'solved.wav'
     def say(*words, code=0):
-        done = CliRunner().invoke(app, ['control', *map(str, words), *([] if code else ['--json'])])
-        assert done.exit_code==code, done.stderr
-        return done.stderr if code else json.loads(done.stdout)
+        done = run(['control', *words, *([] if code else ['--json'])])
+        out,err = capsys.readouterr()
+        assert done==code, err
+        return err if code else json.loads(out)
     assert say('rename', path, 'brightness', 'shine')['was']==['brightness']
     assert [c['name'] for c in say('lock', path, 'shine') if c['locked']]==['shine']
     assert say('randomise', path, '--seed', 3, '--set', 'shine=.2')==Model.load(path).randomise(3, dict(shine=.2))

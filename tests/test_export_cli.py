@@ -61,7 +61,7 @@ def test_refused(sdaudio, tmp_path, words):
 def test_options_are_the_settings():
     "A setting that only Python knows would be in the wrong layer"
     from inspect import signature
-    from sdaudio.cli import _placed, _written
+    from sdaudio.cli_play import _placed, _written
     from sdaudio.spatial import SpatialConfig
     assert set(ExportConfig.help())-set(signature(_written).parameters) == {'loop', 'note', 'sidecar', 'tags'}
     assert set(SpatialConfig.help())-set(signature(_placed).parameters) == {'kind', 'spread', 'sofa_id', 'ceiling_db'}
