@@ -129,7 +129,7 @@ def _export(
     from sdaudio.library import Library
     yield (path := Library().send(name, to)), dict(path=str(path))
 
-@command('model repair', gives='library.ModelEntry')
+@command('model repair', gives=_entry)
 def _repair():
     "Make the index anew and say which models cannot be opened, and why"
     from sdaudio.library import Library

@@ -252,14 +252,11 @@ def test_nothing_heavy_before_it_is_needed(python):
     r = python('''
 import io, sys
 from contextlib import redirect_stdout
-import typer
-from sdaudio.cli import app, run
-def paths(c, at=()):
-    yield at
-    for k, o in getattr(c, 'commands', {}).items(): yield from paths(o, (*at, k))
+from sdaudio.cli import run
+from sdaudio.command import commands, groups
 n = 0
-for p in paths(typer.main.get_command(app)):
-    with redirect_stdout(io.StringIO()) as out: assert run([*p, '--help']) == 0, p
+for p in ('', *groups, *commands):
+    with redirect_stdout(io.StringIO()) as out: assert run([*p.split(), '--help']) == 0, p
     n += 1
 print(n, [o for o in ('torch', 'gradio', 'librosa', 'jupyterlab') if o in sys.modules])''')
     n, _, heavy = r.stdout.strip().partition(' ')
