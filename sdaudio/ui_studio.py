@@ -35,10 +35,10 @@ class Studio(Board):
         self.folder,self.instrument = Path(folder),None
         self.corpus,self.training = CorpusDashboard(corpus, changed=self._read),TrainingDashboard(corpus, trained=self.play)
         self.history,self.library = HistoryDashboard(History()),LibraryDashboard(Library(), opened=self._opened, folder=self.folder)
-        self.bench = W.VBox([], layout=W.Layout(min_width='0'))
+        self.bench = W.VBox([], layout=W.Layout(min_width='0', width='auto'))
         parts = dict(Corpus=self.corpus.widget, Train=self.training.widget, Play=self.bench, History=self.history.widget, Library=self.library.widget)
         self.hints = {k: W.VBox([], layout=W.Layout(padding='0 .5rem')) for k in parts}
-        self.leaves = leaves({k: W.VBox([self.hints[k], v], layout=W.Layout(min_width='0')) for k,v in parts.items()})
+        self.leaves = leaves({k: W.VBox([self.hints[k], v], layout=W.Layout(min_width='0', width='100%')) for k,v in parts.items()})
         self.leaves.tabs.observe(lambda _: self._arrive(), 'value')
         self.widget = W.VBox([W.HTML('<div style="font-size:1.35rem;font-weight:600;padding:.2rem 0">sdaudio studio</div>'), self.leaves], layout=W.Layout(max_width='76rem', padding='.5rem', width='auto')).add_class('sdaudio-studio')
         if model: self.play(model)

@@ -52,6 +52,7 @@ class TrainingDashboard(Board):
         corpus:Corpus # The recordings
     )->str:
         "Train on these from now on"
+        if self.corpus is None or self.corpus.id!=corpus.id: self.watch = None
         self.corpus = corpus
         self.about.value = f'<div style="line-height:1.4"><b>{len(corpus)}</b> recordings, {corpus.duration:.0f} s, <b>{escape(corpus.name)}</b></div>'
         self.name.value = corpus.name
@@ -88,7 +89,9 @@ def begin(self:TrainingDashboard):
     "Train, or go on; one call of `train`"
     if self.corpus is None: raise InputError('no recordings', 'a corpus', 'read one, or take the demo corpus')
     if self.jobs.busy: raise InputError('a training is still under way', 'one at a time', 'wait for it, or press Stop')
-    self.watch = watch = _Watch()
+    watch = _Watch()
+    if self.watch and not self.anew.value: watch.rows = list(self.watch.rows) # the plot goes on as well
+    self.watch = watch
     self._seen = ()
     corpus,how = self.corpus,dict(minutes=self.minutes.value, name=self.name.value.strip(), preset=self.preset.value, resume=not self.anew.value)
     def then(model):
@@ -102,7 +105,7 @@ def begin(self:TrainingDashboard):
 @patch
 def _look(self:TrainingDashboard):
     "What is new since the last look"
-    w = self.watch
+    if (w := self.watch) is None: return
     if w.png and w.png is not self.plot.value: self.plot.value,self.plot.layout.display = w.png,None
     self.notes.value = ''.join(f'<div style="border-left:3px solid #e08a3c;padding-left:.5rem;margin:.2rem 0;line-height:1.4;max-width:42rem">{escape(o)}</div>' for o in w.notes)
     if w.files and w.files!=self._seen and not self.player.playing:
