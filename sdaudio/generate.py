@@ -20,19 +20,20 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 import torch
+from numba import njit
 from torch import Tensor
 
 from . import __version__
 from .config import Config, FileError, InputError
 from .device import generator, threads
-from .istft import fill_masked, spread
+from .istft import across_band, fill_masked, spread
 from .latent import heard_points
 from .memory import Memory
 from .phase import phase_method
 from .sound import Sound
-from .spectrogram import (SpecConfig, compress, denormalise, expand, filterbank, left_right, lifted, louder, normalise,
-                                 phase_steps, to_picture, wrap)
+from .spectrogram import SpecConfig, band_steps, compress, expand, filterbank, left_right, lifted, louder, wrap
 from .store import content_hash
+from .vae import LongPath
 
 # %% ../nbs/61_generate.ipynb #ea643a2b
 @dataclass(frozen=True)
@@ -363,9 +364,9 @@ def collage(
     "The score played with remembered pictures: powers add up, the louder one lends its phase"
     memory,T,frames = score.memory,len(score.at),torch.arange(lo, hi)
     spec,floor,ends = memory.spec,memory.stats.floor,memory.bounds[:,1].tolist()
-    power = torch.zeros(hi-lo, spec.bands)
-    quiet = _quiet(min(T, 4096), spec.bands, seed, which)
-    phase,best = quiet[frames%T%len(quiet)],torch.zeros_like(power)
+    power,best = torch.zeros(hi-lo, spec.bands),torch.zeros(hi-lo, spec.n_mels)
+    quiet,loud = _quiet(min(T, 4096), spec.bands, seed, which),_power_of(memory)
+    phase = quiet[frames%T%len(quiet)]
     for start,row,rings in getattr(score, which):
         length = min(rings+_RELEASE, ends[bisect(ends, row)]-row) # at most to where the recording ends
         if score.loop: length = min(length, T)
@@ -374,18 +375,32 @@ def collage(
             f = torch.arange(max(s, lo), min(s+length, hi))
             at,late = _rows(score, row, s, f, length)
             here = slice(f[0]-lo, f[-1]+1-lo)
-            fade = ((length-(f-s))/_RELEASE).clamp(max=1.)[:,None]
-            p = (expand(memory.magnitudes(at), floor)*fade).square()
-            both = _joint(p.T, spec).T
-            louder = both>best[here]
-            power[here] += p
-            best[here] = torch.where(louder, both, best[here])
-            phase[here] = torch.where(louder, memory.turned(at, late), phase[here])
+            fade = ((length-(f-s))/_RELEASE).clamp(max=1.).square()
+            angles = memory.turned(at, late)
+            _lay(*(o.numpy() for o in (memory.mags, at, angles, fade, loud, power[here], best[here], phase[here])))
     M = power.sqrt().T
     if score.level is not None:
         level = score.level[frames%T]
         M = M*torch.where(level<0, 1., (level/_level(M, spec).clamp(min=floor)).clamp(max=_LIFT))
     return M, phase.T
+
+@njit(cache=True)
+def _lay(mags, rows, angles, fade, loud, power, best, phase):
+    "Add a sound to what is there; `best` is for middle and side together, as one sound decides the phase of both, or its place would blur"
+    n = best.shape[1]
+    for t,row in enumerate(rows):
+        for b in range(n):
+            both = best[t,b]*0
+            for k in range(b, mags.shape[1], n):
+                p = loud[mags[row,k]]*fade[t]
+                power[t,k] += p; both += p
+            if both>best[t,b]:
+                best[t,b] = both
+                for k in range(b, mags.shape[1], n): phase[t,k] = angles[t,k]
+
+def _power_of(memory):
+    "The power behind each of the 256 magnitudes that a memory keeps"
+    return expand(memory.loudness(torch.arange(256)), memory.stats.floor).square()
 
 @lru_cache(2)
 def _quiet(n, bands, seed, which):
@@ -421,12 +436,12 @@ def render(
     with threads(1): # sums in the same order, however many threads there are
         score = write_score(model, recipe)
         T = len(score.at)
-        x = torch.empty(2, spec.bands, T)
+        x,net = torch.empty(2, T, spec.bands),LongPath(model.vae, method!='memory')
         for a in range(0, T, _BLOCK):
             say(a, 2*T, 'pictures')
-            x[...,a:a+_BLOCK] = _picture(model, recipe, score, method, a, min(a+_BLOCK, T))
-        if method!='memory': x[1] = _integrate(x, phase_method(method), floor, spec, score.loop)
-        x[1] = fill_masked(x[1], x[0]<floor, recipe.seed)
+            x[:,a:a+_BLOCK] = _picture(model, net, recipe, score, method, a, min(a+_BLOCK, T))
+        if method!='memory': x[1] = _integrate(x.mT, phase_method(method), floor, spec, score.loop).T
+        x[1] = fill_masked(x[1].T, x[0].T<floor, recipe.seed).T
         y = _overlap_add(x, score, spec, model.stats.lift, lambda a: say(T+a, 2*T, 'sound'))
     if not score.loop:
         fade = min(score.n, int(.01*spec.sr))
@@ -436,29 +451,43 @@ def render(
 
 _BLOCK = 2048 # frames drawn at a time, whole points of the path
 
-def _picture(model, recipe, score, method, a, b):
-    "Magnitudes and what the phases are made of, frames `a` to `b`: `(2, bands, b-a)`"
-    spec,stats,vae,T = model.spec,model.stats,model.vae,len(score.at)
-    near = 4*vae.hop # what lies further away has no say
+def _picture(model, net, recipe, score, method, a, b):
+    "Magnitudes and what the phases are made of, frames `a` to `b`: `(2, b-a, bands)`"
+    spec,stats,hop,T = model.spec,model.stats,net.hop,len(score.at)
+    near = 4*hop # what lies further away has no say
     lo,hi = (a-near, b+near) if score.loop else (max(0, a-near), min(T, b+near))
     M,phase = collage(score, 'first', lo, hi, recipe.seed)
-    z,heard = _path(model, M, phase),heard_points(M, spec, stats, vae.hop)
-    at = lo//vae.hop+torch.arange(len(z)) # points, counted from the beginning of the take
-    share = _shares(score, at, vae.hop)
+    z,c = _path(net, M, phase, spec, stats)
+    heard = heard_points(M, spec, stats, hop)
+    at = lo//hop+torch.arange(len(z)) # points, counted from the beginning of the take
+    share = _shares(score, at, hop)
     if share.any():
         other,angle = collage(score, 'other', lo, hi, recipe.seed)
-        z = z + share*(_path(model, other, angle)-z)
-        weight = share.repeat_interleave(vae.hop, 0)[:hi-lo,0]
-        here,there = (_joint(compress(o, stats.floor), spec) for o in (M, other))
-        phase = torch.where(weight*there > (1-weight)*here, angle, phase)
-        heard = torch.maximum(heard, heard_points(other, spec, stats, vae.hop))
-    x = denormalise(vae.decode_path((z+_moved(model, recipe, z, heard, at*vae.hop/T))[None], hi-lo)[0], stats)
-    return torch.stack([x[0], phase if method=='memory' else x[1]])[...,a-lo:b-lo]
+        there,c2 = _path(net, other, angle, spec, stats)
+        z = z + share*(there-z)
+        weight = share.repeat_interleave(hop, 0)[:hi-lo,0]
+        phase = torch.where(weight*_joint(c2, spec) > (1-weight)*_joint(c, spec), angle, phase)
+        heard = torch.maximum(heard, heard_points(other, spec, stats, hop))
+    drawn = [o[a-lo:b-lo] for o in net.decode(z+_moved(model, recipe, z, heard, at*hop/T), hi-lo)]
+    mags = expand(drawn[0]*stats.mag_std+stats.mag_mean, stats.floor)
+    return torch.stack([mags, phase.T[a-lo:b-lo] if method=='memory' else drawn[1]*stats.if_std+stats.if_mean])
 
-def _path(model, M, phase):
-    "The path of a collage through the latent space, `(points, latent_dim)`"
-    x = to_picture(M, phase, phase_steps(phase, model.spec), model.stats.floor)
-    return model.vae.encode_path(normalise(x, model.stats)[None])[0][0]
+def _path(net, M, phase, spec, stats):
+    "The path of a collage through the latent space, `(points, latent_dim)`, and its compressed magnitudes"
+    c,steps = compress(M, stats.floor),torch.empty(M.shape[::-1])
+    _normal_steps(M.T.numpy(), phase.T.numpy(), band_steps(spec)[:,0].numpy(), np.float32(stats.floor), stats.if_mean, stats.if_std, steps.numpy())
+    return net.encode((c.T-stats.mag_mean)/stats.mag_std, steps), c
+
+@njit(cache=True)
+def _normal_steps(M, phase, expected, floor, mean, std, out):
+    "Steps as `to_picture` and `normalise` give them, for frames first: `(frames, bands)`"
+    for t in range(len(M)):
+        for b in range(len(expected)):
+            anchor = t==0 or M[t-1,b]<floor
+            d = np.float64(phase[t,b])
+            if not anchor: d -= np.float64(phase[t-1,b])+expected[b] # in double precision: half a turn, of which there are many, must not come out as one less half
+            d -= 2*pi*np.floor((d+pi)/(2*pi))
+            out[t,b] = ((d/pi if M[t,b]>=floor else 0.)-mean)/std
 
 def _shares(score, at, hop):
     "How much of the other sound each point of the path takes, constant within an event: `(points, 1)`"
@@ -488,20 +517,33 @@ def _integrate(x, method, floor, spec, loop):
 def _overlap_add(x, score, spec, lift, say):
     "One inverse STFT of magnitudes and angles, with the frames where the score has them; `(channels, n)`"
     one,n,T,size = spec.replace(channels=1),score.n,len(score.at),spec.n_fft
-    win = torch.hann_window(size)
-    sign = (1-2*(torch.arange(size//2+1)[:,None]%2))*(win.sum()/2)
+    win = torch.hann_window(size).numpy()
     room = n+size if not score.loop else -(-(n+size)//n)*n
-    y,weight,square = np.zeros((spec.channels, room), np.float32),np.zeros(room, np.float32),win.square().numpy()
+    y,weight = np.zeros((spec.channels, room), np.float32),np.zeros(room, np.float32)
     for a in range(0, T, _BLOCK):
         say(a)
         b = min(a+_BLOCK, T)
         f = torch.arange(a-1, b+1)
         f = f%T if score.loop else f.clamp(0, T-1)
-        M,phase = (o.unflatten(0, (spec.channels, -1)) for o in (lifted(x[0][:,f], lift), x[1][:,f]))
-        D = (spread(M, phase, one)[...,1:-1]*sign).movedim(-1, 0).contiguous() # frames first: the FFT is three times as fast along rows
-        for s,frame in zip(score.at[a:b].tolist(), (torch.fft.irfft(D, n=size)*win).numpy()):
-            y[:,s:s+size] += frame; weight[s:s+size] += square
+        M,phase = (o.unflatten(0, (spec.channels, -1)) for o in (lifted(x[0,f].T, lift), x[1,f].T))
+        turn = across_band(M, one)
+        for s in range(1, b-a+1, _FEW):
+            part = slice(s, min(s+_FEW, b-a+1))
+            frames = torch.fft.irfft(spread(M[...,part], phase[...,part], one, turn[...,part]).mT, n=size)
+            _add(y, weight, frames.numpy(), win, score.at[a+s-1:a+part.stop-1].numpy())
     if score.loop: y,weight = (np.roll(o.reshape(*o.shape[:-1], -1, n).sum(-2), -(size//2), -1) for o in (y, weight))
     else: y,weight = (o[...,size//2:size//2+n] for o in (y, weight))
-    y = torch.from_numpy(y/weight)
+    y = torch.from_numpy(y*(win.sum()/2/weight))
     return (left_right(y) if spec.channels==2 else y).numpy()
+
+@njit(cache=True)
+def _add(y, weight, frames, win, at):
+    "Put windowed frames `(channels, frames, size)` where they belong, turned so that their middle is in the middle, and note how much of them each sample got"
+    half = len(win)//2
+    for t,s in enumerate(at):
+        for c in range(len(y)):
+            for j in range(half): y[c,s+j] += frames[c,t,j+half]*win[j]
+            for j in range(half): y[c,s+half+j] += frames[c,t,j]*win[half+j]
+        for j in range(len(win)): weight[s+j] += win[j]*win[j]
+
+_FEW = 256 # frames worked on at a time, so that they stay near the processor

@@ -10,7 +10,9 @@ __all__ = ['from_bands', 'spread', 'bin_phasors', 'across_band', 'inverse_stft',
 from functools import lru_cache
 from math import pi
 
+import numpy as np
 import torch
+from numba import njit
 from torch import Tensor
 
 from .config import InputError
@@ -38,8 +40,9 @@ def spread(
     turn:Tensor|None=None # Radians per bin across each band, as `M`; None: read off `M`
 )->Tensor: # Complex `(..., n_bins, n_frames)`
     "What each bin gets of the bands around it"
-    power = filterbank(cfg).to(M.device).T @ M.square()
     turn = across_band(M.detach(), cfg) if turn is None else turn
+    if M.device.type=='cpu' and not (M.requires_grad and torch.is_grad_enabled()): return _in_bins(M, phase, turn, cfg, True)
+    power = (M.square().mT @ filterbank(cfg).to(M.device)).mT # frames first in memory, as the FFT wants them
     return bin_phasors(M.detach(), phase, turn, cfg) * (power+1e-20).sqrt()
 
 def bin_phasors(
@@ -49,6 +52,10 @@ def bin_phasors(
     cfg:SpecConfig
 )->Tensor: # Complex `(..., n_bins, n_frames)`, of length 1
     "The angle of each bin, from the bands on both sides of it"
+    return (_in_bins if M.device.type=='cpu' else _by_angles)(M, phase, turn, cfg)
+
+def _by_angles(M, phase, turn, cfg):
+    "An angle for each bin and each of its two bands: what a graphics card does well"
     phase,total = phase.to(M.dtype),0
     for band,weight,away in _neighbours(cfg, M.device):
         size,angle = M[...,band,:]*weight,phase[...,band,:]+turn[...,band,:]*away
@@ -69,6 +76,47 @@ def _neighbours(cfg, device):
     low = (torch.searchsorted(c, bins, right=True)-1).clamp(0, len(c)-2)
     high = ((bins-c[low])/(c[low+1]-c[low])).clamp(0, 1)
     return [(b.to(device), w.float()[:,None].to(device), (bins-c[b]).float()[:,None].to(device)) for b,w in ((low, 1-high), (low+1, high))]
+
+def _in_bins(M, phase, turn, cfg, loud=False):
+    "The same on a processor, with the magnitude of each bin if wanted; the sine of an angle is worked out once for each band, and turned from bin to bin"
+    m,p,o = (v.reshape(-1, *M.shape[-2:]).mT.to(torch.float32).contiguous() for v in (M, phase, turn))
+    first,weight,away = _first_bins(cfg)
+    out = torch.empty(*m.shape[:2], cfg.n_fft//2+1, dtype=torch.complex64)
+    for a in range(0, m.shape[1], _FEW): # few enough to stay near the processor
+        s = slice(a, a+_FEW)
+        begin,step = p[:,s]+o[:,s]*away,o[:,s]
+        for k,d in enumerate(out[:,s]): _fill_bins(m[k,s].numpy(), *(f(v[k]).numpy() for v in (begin, step) for f in (torch.cos, torch.sin)), first, weight, loud, d.numpy())
+    return out.mT.reshape(*M.shape[:-2], *out.mT.shape[-2:]).to(torch.promote_types(M.dtype, torch.complex64))
+
+@njit(cache=True)
+def _fill_bins(M, cos, sin, cos_step, sin_step, first, weight, loud, out):
+    "Mix the phasors of neighbouring bands in every bin between them; all `(frames, bands)`, `out` `(frames, bins)`"
+    n,nb = len(weight),M.shape[1]
+    one,tiny = np.float32(1),np.float32(1e-30)
+    re,im,power = np.empty(n, np.float32),np.empty(n, np.float32),np.ones(n, np.float32)
+    for t in range(len(M)):
+        hr,hi = cos[t,0],sin[t,0]
+        for b in range(nb-1):
+            lr,li,hr,hi = hr,hi,cos[t,b+1],sin[t,b+1] # the band below has come this far; the one above begins here
+            a,c,d,e = cos_step[t,b],sin_step[t,b],cos_step[t,b+1],sin_step[t,b+1]
+            for k in range(first[b], first[b+1]):
+                x,y = (one-weight[k])*M[t,b],weight[k]*M[t,b+1]
+                re[k],im[k] = x*lr+y*hr,x*li+y*hi
+                if loud: power[k] = x*M[t,b]+y*M[t,b+1]
+                lr,li,hr,hi = lr*a-li*c,lr*c+li*a,hr*d-hi*e,hr*e+hi*d
+        for k in range(n):
+            f = np.sqrt(power[k]/max(re[k]*re[k]+im[k]*im[k], tiny))
+            out[t,k] = complex(re[k]*f, im[k]*f)
+
+_FEW = 256 # frames worked on at a time
+
+@lru_cache(16)
+def _first_bins(cfg):
+    "The first bin at or above each band (the outermost reach to the ends), the share of the band above in each bin, and how far from its centre each band begins"
+    c,n = band_centres(cfg),cfg.n_fft//2+1
+    low = np.clip(np.searchsorted(c, np.arange(n), side='right')-1, 0, len(c)-2)
+    first = np.searchsorted(low, np.arange(len(c)))
+    return first, np.clip((np.arange(n)-c[low])/(c[low+1]-c[low]), 0, 1).astype(np.float32), torch.tensor(np.append(0, first[:-1])-c, dtype=torch.float32)
 
 def inverse_stft(
     D:Tensor, # Complex `(..., n_bins, n_frames)` as `centred_stft` gives it

@@ -64,8 +64,13 @@ class Memory:
         rows:Tensor # int64, any shape `(...)`; -1 is silence
     )->Tensor: # Compressed magnitude `(..., n_mels)`
         "What was heard at some rows"
-        c = self.mags[rows.clamp(min=0)].float()*(_TOP/255)
-        return torch.where((rows<0)[...,None], 0., c)
+        return torch.where((rows<0)[...,None], 0., self.loudness(self.mags[rows.clamp(min=0)]))
+
+    def loudness(self,
+        kept:Tensor # As in `mags`, 0 to 255
+    )->Tensor: # Compressed magnitude, as `kept`
+        "What a byte stands for"
+        return kept.float()*(_TOP/255)
 
     def angles(self,
         rows:Tensor # int64, any shape `(...)`
