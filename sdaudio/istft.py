@@ -79,6 +79,7 @@ def _neighbours(cfg, device):
 
 def _in_bins(M, phase, turn, cfg, loud=False):
     "The same on a processor, with the magnitude of each bin if wanted; the sine of an angle is worked out once for each band, and turned from bin to bin"
+    M,phase,turn = torch.broadcast_tensors(M, phase, turn)
     m,p,o = (v.reshape(-1, *M.shape[-2:]).mT.to(torch.float32).contiguous() for v in (M, phase, turn))
     first,weight,away = _first_bins(cfg)
     out = torch.empty(*m.shape[:2], cfg.n_fft//2+1, dtype=torch.complex64)
