@@ -30,7 +30,6 @@ from .model import Model, choose_settings, model_path, presets as _kinds_of_trai
 from .library import Library
 from .presets import Presets
 from .history import History, keep_takes
-from .widgets import tenths
 
 # %% ../nbs/87_app.ipynb #adfb22c3
 class Visit:
@@ -261,7 +260,7 @@ def _handler(gr, n):
         else:
             logging.getLogger('sdaudio').error(f.__name__, exc_info=e)
             text = f'{f.__name__} did not work, which is a mistake in sdaudio: {type(e).__name__}'
-        gr.Warning(escape(text), title='Not done')
+        gr.Warning(escape(text).replace('\n', '<br>'))
         return _words(text, bad=True), *[gr.skip()]*(n-1)
     def settled(out, notes):
         words,*rest = out if isinstance(out, tuple) else (out,)
@@ -318,7 +317,7 @@ def _generate_tab(gr):
     "Play it"
     about,g = Recipe.help(),SimpleNamespace()
     g.model = gr.Dropdown([], label='Instrument', info='From the library', allow_custom_value=True)
-    with gr.Row():
+    with gr.Row(elem_classes='sdaudio-play'):
         with gr.Column(scale=1, min_width=280):
             with gr.Group(): g.sliders = [gr.Slider(-10, 10, 0, step=.1, label=f'control {i+1}', visible=False) for i in range(_SLIDERS)]
             g.duration = gr.Slider(.2, 120, 4, step=.1, label='duration', info=about['duration'])
@@ -339,7 +338,7 @@ def _generate_tab(gr):
                     g.format = gr.Dropdown([o[1:] for o in depths], value='wav', label='Format')
                     g.bits = gr.Dropdown(list(depths['.wav']), value=24, label='Bits', info='16 is dithered, 32 float; of WAV and FLAC')
                     g.rate = gr.Dropdown([('as it is', 0), 22050, 44100, 48000, 96000], value=0, label='Rate, Hz')
-                g.export,g.files = gr.Button('Export'),gr.File(label='The file and its recipe', interactive=False, file_count='multiple')
+                g.export,g.files = gr.Button('Export'),gr.File(label='The file and its recipe', interactive=False, file_count='multiple', height=150)
             with gr.Accordion('Presets', open=True):
                 with gr.Row(): g.new,g.with_seed,g.save = gr.Textbox('', label='Name of a new preset'),gr.Checkbox(False, label='With its seed'),gr.Button('Save preset')
                 with gr.Row(): g.preset,g.recall = gr.Dropdown([], label='Preset', allow_custom_value=True),gr.Button('Recall preset')
@@ -364,7 +363,8 @@ def build_app(): # A `gradio.Blocks`
         gr.HTML('<h1 style="font-size:1.4rem;margin:.25rem 0">sdaudio</h1><p style="opacity:.75;margin:0">A folder of your recordings becomes an instrument.</p>')
         parts = {}
         for name,make in dict(Data=_data_tab, Train=_train_tab, Generate=_generate_tab, Library=_library_tab).items():
-            with gr.Tab(name): parts[name.lower()] = make(gr)
+            with gr.Tab(name) as tab: parts[name.lower()] = make(gr)
+            parts[name.lower()].tab = tab
         tabs = SimpleNamespace(**parts)
         for wire in (_wire_data, _wire_train, _wire_generate, _wire_library): wire(gr, visit, tabs)
         def greet(): return *_choose_model(gr, Library()),*_kept(gr)
@@ -424,8 +424,10 @@ def _wire_generate(gr, visit, tabs):
     took = [g.words, g.sound, g.picture]
     def show(v): return f'{v.take.words()}, {v.take.duration:g} s', *map(str, v.shown())
     def slider(c, v=0.):
-        low,high = min(0., tenths(c.safe_low), v),max(0., tenths(c.safe_high), v)
-        return gr.Slider(minimum=low, maximum=max(high, low+.1), value=v, label=c.name, info=f'{c.about}; safe {c.safe_low:+.1f} to {c.safe_high:+.1f}', visible=True)
+        step = .1 if c.safe_high-c.safe_low>1 else .01
+        low,high = (int(o/step)*step for o in (c.safe_low, c.safe_high)) # towards the middle
+        low,high = round(min(0., low, v), 2),round(max(0., high, v), 2)
+        return gr.Slider(minimum=low, maximum=max(high, low+step), step=step, value=v, label=c.name, info=f'One unit: {c.about}', visible=True)
     def sliders(m, values={}):
         some = m.controls[:_SLIDERS]
         return *(slider(c, values.get(c.name, 0.)) for c in some),*[gr.Slider(visible=False, value=0)]*(_SLIDERS-len(some))
@@ -495,12 +497,19 @@ def _wire_library(gr, visit, tabs):
         back = _shelves[kind][0]().undo()
         return *_kept(gr, kind, search, f"Back again: {', '.join(back)}" if back else 'There is nothing to bring back.'),_choose_model(gr, Library())[0]
     def picked(chosen, event:gr.SelectData): return [*dict.fromkeys([*(chosen or []), event.row_value[0]])]
-    for event in (l.search.submit, l.kind.change): event(search, [visit, l.kind, l.search], out, api_name='search' if event==l.search.submit else None, api_visibility='public' if event==l.search.submit else 'private')
+    l.search.submit(search, [visit, l.kind, l.search], out, api_name='search')
+    gr.on([l.kind.change, l.tab.select], search, [visit, l.kind, l.search], out, api_visibility='private')
     l.table.select(picked, [l.chosen], [l.chosen], api_visibility='private')
     l.delete.click(delete, [visit, l.kind, l.search, l.chosen], [*out, tabs.generate.model], api_name='delete')
     l.undo.click(undo, [visit, l.kind, l.search], [*out, tabs.generate.model], api_name='undo')
 
-# %% ../nbs/87_app.ipynb #913a23d4
+# %% ../nbs/87_app.ipynb #e837cf18
+_css = '''
+.prose table, .prose tr, .prose th, .prose td { border-color: var(--border-color-primary) !important }
+.prose td, .prose th { padding: .2rem .75rem .2rem .5rem !important }
+@media (max-width: 640px) { .sdaudio-play { flex-wrap: wrap-reverse !important } } /* on a phone the sound comes before the sliders */
+'''
+
 def launch_app(
     port:int=0, # Of this computer; 0: a free one from 7860 on
     browser:bool=False # Show it in a browser
@@ -511,7 +520,7 @@ def launch_app(
     theme = gr.themes.Base(primary_hue='orange', neutral_hue='stone', font=[font('system-ui'), font('sans-serif')], font_mono=[font('ui-monospace'), font('monospace')])
     try:
         page.queue(default_concurrency_limit=4).launch(server_name='127.0.0.1', server_port=port or None, share=False, inbrowser=browser, quiet=True, prevent_thread_lock=True,
-            ssr_mode=False, pwa=False, mcp_server=False, enable_monitoring=False, footer_links=[], max_file_size=f'{_LARGEST}mb', theme=theme)
+            ssr_mode=False, pwa=False, mcp_server=False, enable_monitoring=False, footer_links=[], max_file_size=f'{_LARGEST}mb', theme=theme, css=_css)
     except OSError as e: raise SdaudioError(f'port {port or "7860 to 7959"} of this computer is taken', 'a free one', 'another --port') from e
     _hear_warnings()
     keep_takes()
