@@ -356,7 +356,8 @@ def _takes(model, fresh, takes=8, seconds=3., n=64):
     crowds = dict(ceiling=real[1::2], model=made, nearest=known[torch.cdist(made, known).argmin(1)], mean=textures_of(held(mean.expand(len(made), -1), cfg, length), cfg, floor),
                   noise=textures_of(hiss, cfg, floor), silence=torch.zeros_like(made))
     new = dict(takes=made, noise=crowds['noise']) | (dict(held_out=textures_of(fresh, cfg, floor)) if fresh is not None else {})
-    return ({k: crowd(real[::2] if k=='ceiling' else real, v) for k,v in crowds.items()},
+    few = len(real)<4 # no crowd
+    return ({} if few else {k: crowd(real[::2] if k=='ceiling' else real, v) for k,v in crowds.items()},
             {k: round(novelty(away(v), usual).median().item()) for k,v in new.items()})
 
 def _judge(rows, generation, new):
@@ -373,7 +374,8 @@ def _judge(rows, generation, new):
     said.append(f"Beyond the picture, {max(0, lost):.2f} is lost in the magnitudes and {max(0, phases):.2f} in the phases.")
     better = {k: [m for m in measures if (rows[k][m]-rows['model'][m])*(1 if m!='envelope_corr' else -1)<=0] for k in ('pca','nearest','mean','noise','silence')}
     said += [f"By {', '.join(ms)} it is no better than {k}." for k,ms in better.items() if ms]
-    worse = [k for k in ('mean','noise','silence') if generation[k]['mmd']<=generation['model']['mmd']]
+    worse = [k for k in ('mean','noise','silence') if generation and generation[k]['mmd']<=generation['model']['mmd']]
+    if not generation: said.append('Too little was learnt to compare takes with it as a crowd.')
     if worse: said.append(f"As a crowd, takes are no more like the recordings than {', '.join(worse)}.")
     said.append(f"Takes are further from the recordings than {new['takes']} % of the recordings are from each other.")
     return limits, ' '.join(said)
