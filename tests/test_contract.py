@@ -198,7 +198,8 @@ def test_app(promised, sdaudio_home, tmp_path):
     "It goes on until it is stopped, so its record comes at once"
     pytest.importorskip('gradio')
     p = subprocess.Popen([sys.executable, '-c', 'from sdaudio.cli import main; main()', 'app', '--no-browser', '--json'], cwd=tmp_path,
-                         text=True, encoding='utf-8', stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+                         text=True, encoding='utf-8', stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) # where tests run in the background, children would not hear of it
     try:
         promised['app'].validate(record(p.stdout.readline()))
         p.send_signal(signal.SIGINT)

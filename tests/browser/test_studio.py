@@ -2,7 +2,7 @@
 import time
 
 import psutil, pytest
-from test_model import COUNT, TIME, wait
+from test_model_page import COUNT, TIME, wait
 
 from sdaudio.demo import demo_corpus
 
