@@ -36,6 +36,7 @@ class Visitor:
     def press(self, name): self.page.get_by_role('button', name=name, exact=True).locator('visible=true').first.click()
     def tab(self, name): self.page.get_by_role('tab', name=name, exact=True).click()
     def screen(self, name):
+        self.page.locator('.generating').first.wait_for(state='detached') # the last picture is there
         self.page.wait_for_timeout(800) # pictures fade in
         SCREENS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENS/f'app-{name}-{self.width}.png', full_page=True)
@@ -54,7 +55,7 @@ def test_upload_and_train(desk, workspace):
     desk.screen('data')
     desk.tab('Train')
     desk.page.get_by_label('Name of the instrument').fill('bells')
-    desk.page.get_by_label('Steps').fill('4')
+    desk.page.get_by_label('Minutes').first.fill('.33')
     desk.press('Train')
     desk.says(re.compile('left|step'))
     desk.says('bells is in the library')
