@@ -12,7 +12,7 @@ readme = Path('README.md')
 
 setup(
     name=cfg['lib_name'], version=cfg['version'], description=cfg['description'], keywords=cfg['keywords'].split(),
-    author=cfg['author'], author_email=cfg['author_email'], url=cfg['git_url'], license='Apache-2.0', license_files=['LICENSE'],
+    author=cfg['author'], author_email=cfg['author_email'], url=cfg['git_url'], license_expression='Apache-2.0', license_files=['LICENSE'],
     project_urls={'Documentation': cfg['doc_host']+cfg['doc_baseurl'], 'Changes': f"{cfg['git_url']}/blob/{cfg['branch']}/CHANGELOG.md"},
     classifiers=['Development Status :: 3 - Alpha', f"Intended Audience :: {cfg['audience'].replace('/', ' :: ')}",
                  'Topic :: Multimedia :: Sound/Audio :: Sound Synthesis', 'Programming Language :: Python :: 3',

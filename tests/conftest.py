@@ -1,5 +1,5 @@
 "What every test gets: a folder of its own for kept things, one thread, no window, and the real recordings if they are there."
-import os, subprocess, sys
+import os, re, subprocess, sys
 from pathlib import Path
 
 os.environ.update(OMP_NUM_THREADS='1', SDAUDIO_THREADS='1', MPLBACKEND='agg')
@@ -27,6 +27,15 @@ def sdaudio_home(tmp_path_factory, monkeypatch, _session_home):
 def root():
     "The repository"
     return ROOT
+
+@pytest.fixture(scope='session')
+def ten_lines():
+    "Those of the README, as they stand there, but with a small corpus, little time and a short take"
+    lines = re.search(r'```python\n(.*?)```', (ROOT/'README.md').read_text(encoding='utf-8'), flags=re.S).group(1)
+    for a, b in (("'recordings/harbour'", "demo_corpus('harbour', n=3) and 'harbour'"), ('minutes=3', 'minutes=.02'), ('duration=12', 'duration=1')):
+        assert a in lines
+        lines = lines.replace(a, b)
+    return lines
 
 @pytest.fixture(scope='session')
 def corpora():
