@@ -7,7 +7,7 @@ __all__ = ['import_torchaudio', 'torchaudio_state', 'torchaudio_why', 'resample'
 
 # %% ../nbs/01_compat.ipynb #08084cc4
 import os, sys
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module, invalidate_caches
 from importlib.util import find_spec
 from math import ceil, gcd
@@ -84,10 +84,15 @@ def resample(
     if sr == new_sr or not n: out = t[..., :n]
     elif (sr//g)*(new_sr//g) <= 1_000_000:
         fine = t if t.device.type == 'mps' else t.double() # MPS knows no float64
-        out = import_torchaudio().functional.resample(fine, sr, new_sr, **_kaiser_best).float()
+        out = _resampler(sr, new_sr, fine.dtype).to(fine.device)(fine).float()
     else: out = _soxr(t, sr, new_sr)
     out = torch.nn.functional.pad(out, (0, max(0, n-out.shape[-1])))[..., :n]
     return out if is_t else out.numpy()
+
+@lru_cache(8)
+def _resampler(sr, new_sr, dtype):
+    "Its table of the sinc takes longer than a short file does"
+    return import_torchaudio().transforms.Resample(sr, new_sr, dtype=dtype, **_kaiser_best)
 
 # %% ../nbs/01_compat.ipynb #510b6f37
 def _soxr(t, sr, new_sr):

@@ -168,7 +168,7 @@ class Pictures:
         "A picture of some frames of a file, anchored in its own first frame"
         return to_picture(*self.polar(i, start, n_frames), floor)
 
-_BLOCK,_FORMAT = 2048,3 # frames; raise the format when pictures are worked out differently
+_BLOCK,_FORMAT = 2048,4 # frames; raise the format when pictures are worked out differently
 
 def _short(obj): return hashlib.blake2b(json.dumps(obj, sort_keys=True).encode(), digest_size=6).hexdigest()
 

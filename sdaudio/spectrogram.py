@@ -15,6 +15,7 @@ from math import pi
 import librosa
 import numpy as np
 import torch
+from numba import njit
 from torch import Tensor
 
 from .config import Config, InputError
@@ -93,7 +94,7 @@ def wrap(
     phase:Tensor # Radians
 )->Tensor: # Radians in [-pi, pi)
     "The same angle, in one turn"
-    return torch.remainder(phase+pi, 2*pi) - pi
+    return (phase+pi).remainder_(2*pi).sub_(pi)
 
 # %% ../nbs/13_spectrogram.ipynb #3696424a
 def centred_stft(
@@ -109,6 +110,50 @@ def centred_stft(
 def _window(n, device): return torch.hann_window(n, device=device)
 def _signs(n_fft, device): return 1 - 2*(torch.arange(n_fft//2+1, device=device)[:,None] % 2).float()
 
+# %% ../nbs/13_spectrogram.ipynb #8d30b6f4
+def _summed(y, cfg, phases=True):
+    "`to_bands` on a processor: the few bands of each bin instead of a matrix"
+    first,low,high,scale = _shares(cfg)
+    hop,win,T = cfg.hop_length,_window(cfg.n_fft, y.device),cfg.n_frames(y.shape[-1])
+    flat = torch.nn.functional.pad(y.reshape(-1, y.shape[-1]), 2*[cfg.n_fft//2])
+    M,phase = torch.empty(2, len(flat), T, cfg.n_mels)
+    for a in range(0, T, _FEW):
+        b = min(a+_FEW, T)
+        D = torch.stft(flat[:, a*hop:(b-1)*hop+cfg.n_fft], cfg.n_fft, hop, window=win, center=False, return_complex=True)
+        for d,m,p in zip(D, M[:,a:b], phase[:,a:b]):
+            sums = torch.empty(2, b-a, cfg.n_mels)
+            _add_bins(d.T.contiguous().numpy(), first, low, high, scale, m.numpy(), *sums.numpy())
+            if phases: torch.atan2(*sums, out=p)
+    return tuple(o.mT.reshape(*y.shape[:-1], cfg.n_mels, T) for o in ((M.div_(filterbank(cfg).sum(1)).sqrt_(), phase) if phases else (M.div_(filterbank(cfg).sum(1)).sqrt_(),)))
+
+@njit(cache=True)
+def _add_bins(D, first, low, high, scale, power, im, re):
+    "Add the bins of each frame to the bands on both sides; `D` is `(frames, bins)`, the rest `(frames, bands)`"
+    zero = np.float32(0)
+    for t in range(len(D)):
+        hr = hi = hp = zero
+        for b in range(len(first)-1):
+            lr,li,lp = hr,hi,hp # what the band has from below
+            hr = hi = hp = zero
+            for k in range(first[b], first[b+1]):
+                x,y = D[t,k].real*scale[k],D[t,k].imag*scale[k]
+                p,u,v = x*x+y*y,low[k],high[k]
+                lr += u*x; li += u*y; lp += u*p
+                hr += v*x; hi += v*y; hp += v*p
+            re[t,b],im[t,b],power[t,b] = lr,li,lp
+        re[t,-1],im[t,-1],power[t,-1] = hr,hi,hp
+
+_FEW = 256 # frames worked on at a time
+
+@lru_cache(16)
+def _shares(cfg):
+    "The first bin between each band and the next, what each of the two gets of a bin, and the sign and size of a bin"
+    c,bins = band_centres(cfg),np.arange(cfg.n_fft//2+1)
+    below = np.clip(np.searchsorted(c, bins, side='right')-1, 0, len(c)-2)
+    high = np.clip((bins-c[below])/(c[below+1]-c[below]), 0, 1)
+    scale = _signs(cfg.n_fft, 'cpu')[:,0] * (2/_window(cfg.n_fft, 'cpu').sum())
+    return np.searchsorted(below, np.arange(len(c))), (1-high).astype(np.float32), high.astype(np.float32), scale.numpy()
+
 # %% ../nbs/13_spectrogram.ipynb #719982ed
 def to_bands(
     y:Tensor, # `(..., n)`; `(..., 2, n)`, left and right, where `cfg.channels` is 2
@@ -116,6 +161,7 @@ def to_bands(
 )->tuple: # `M` and `phase`, each `(..., bands, n_frames)`
     "Magnitude by mean power, phase by coherent sum"
     if cfg.channels==2: return tuple(o.flatten(-3, -2) for o in to_bands(mid_side(y), cfg.replace(channels=1)))
+    if y.device.type=='cpu' and not y.requires_grad: return _summed(y, cfg)
     D,W = centred_stft(y, cfg), filterbank(cfg).to(y.device)
     return _by_power(D, W), torch.complex(W @ D.real, W @ D.imag).angle()
 
@@ -125,6 +171,7 @@ def band_magnitude(
 )->Tensor: # `M` `(..., bands, n_frames)`
     "The first half of `to_bands`, where phases are not wanted"
     if cfg.channels==2: return band_magnitude(mid_side(y), cfg.replace(channels=1)).flatten(-3, -2)
+    if y.device.type=='cpu' and not y.requires_grad: return _summed(y, cfg, False)[0]
     return _by_power(centred_stft(y, cfg), filterbank(cfg).to(y.device))
 
 def _by_power(D, W): return ((W @ D.abs().square()) / W.sum(1, keepdim=True)).sqrt()
@@ -157,16 +204,19 @@ def anchor_cells(
 )->tuple: # Boolean `(masked, anchor)`, shapes as `M`
     "Cells without phase, and cells where the phase starts afresh"
     masked = M < floor
-    before = torch.cat([torch.ones_like(masked[...,:1]), masked[...,:-1]], -1)
-    return masked, before & ~masked
+    anchor = ~masked
+    anchor[...,1:] &= masked[...,:-1]
+    return masked, anchor
 
 def phase_steps(
     phase:Tensor, # Radians `(..., n_mels, n_frames)`
     cfg:SpecConfig
 )->Tensor: # Half-cycles per frame in [-1, 1); zero in the first frame
     "How much further the phase moved than the band's centre would"
-    d = wrap(phase[...,1:].double()-phase[...,:-1].double()-band_steps(cfg).to(phase.device))/pi
-    return torch.cat([torch.zeros_like(phase[...,:1], dtype=d.dtype), d], -1).float()
+    out,p = torch.zeros_like(phase, dtype=torch.float32),phase.double()
+    turns = p.diff().sub_(band_steps(cfg).to(phase.device)).div_(2*pi)
+    out[...,1:] = turns.sub_((turns+.5).floor_()).mul_(2)
+    return out
 
 def to_picture(
     M:Tensor, # Magnitude `(..., n_mels, n_frames)`
@@ -176,8 +226,9 @@ def to_picture(
 )->Tensor: # `x`: `(..., 2, n_mels, n_frames)`
     "Magnitude and instantaneous frequency, with absolute phase where nothing precedes"
     masked,anchor = anchor_cells(M, floor)
-    ifreq = torch.where(anchor, wrap(phase)/pi, steps)
-    return torch.stack([M, torch.where(masked, 0., ifreq.to(M.dtype))], -3)
+    x = torch.stack([M, torch.where(anchor, wrap(phase).div_(pi), steps).to(M.dtype)], -3)
+    x[...,1,:,:].masked_fill_(masked, 0.)
+    return x
 
 # %% ../nbs/13_spectrogram.ipynb #44c76566
 class MelIF:
