@@ -7,6 +7,7 @@ __all__ = []
 
 # %% ../nbs/76_encode.ipynb #6b7db147
 import warnings
+from hashlib import blake2b
 from pathlib import Path
 
 import torch
@@ -49,11 +50,8 @@ def encode(self:Model,
 def _as_file(sound):
     "A recording as a file that a recipe can name, and as a sound; a sound without a file is kept under its hash"
     if isinstance(sound, Sound):
-        path = home('sounds', 'x.wav')
-        tmp = Sound(sound.y, sound.sr).save(path.with_name(f'sound-{abs(hash(sound)):x}.wav'), bits=32)
-        kept = path.with_name(f'{content_hash(tmp)}.wav')
-        tmp.replace(kept)
-        return kept, sound
+        kept = home('sounds', f'{blake2b(sound.y.tobytes(), key=str(sound.sr).encode(), digest_size=8).hexdigest()}.wav') # by samples: the file also holds the time
+        return kept if kept.exists() else Sound(sound.y, sound.sr).save(kept, bits=32), sound
     path = Path(sound).expanduser().resolve()
     if not path.is_file(): raise InputError(f"'{sound}'", "a recording: a file or a Sound")
     return path, Sound.load(path)
