@@ -66,3 +66,23 @@ def test_command(elsewhere, tmp_path):
     run('train', 'harbour', '--steps', '2', '--name', 'harbour')
     made = json.loads(run('generate', 'harbour', '-d', '.5', '--json').stdout)
     assert (tmp_path/made[0]['path']).exists()
+
+OTHER_CUDA = '''
+import sys
+class Refused:
+    def find_spec(self, name, path=None, target=None):
+        if name == 'torchaudio._extension': raise RuntimeError('PyTorch has CUDA version 13.0 whereas TorchAudio has CUDA version 12.6')
+sys.meta_path.insert(0, Refused())
+try: import torchaudio
+except RuntimeError: pass
+else: raise SystemExit('nothing was refused')
+from sdaudio.all import *
+import numpy as np
+from sdaudio.compat import resample, torchaudio_state
+assert torchaudio_state() == 'no extension'
+assert len(resample(np.sin(np.arange(4410)/9).astype('float32'), 44100, 22050)) == 2205
+'''
+
+def test_beside_another_cuda(elsewhere, tmp_path):
+    "torchaudio built for another CUDA than torch: its extension refuses to load, and with it the plain import"
+    sh(elsewhere/'env'/BIN/f'python{EXE}', '-c', OTHER_CUDA, cwd=tmp_path, SDAUDIO_HOME=str(tmp_path/'home'))
