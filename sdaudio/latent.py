@@ -23,7 +23,7 @@ from .memory import Memory
 from .sound import Plot
 from .spectrogram import (PictureStats, SpecConfig, band_centres, compress, denormalise, expand,
                                  filterbank, lifted, louder)
-from .vae import VAE
+from .vae import LongPath, VAE
 
 # %% ../nbs/60_latent.ipynb #21a02953
 units = dict(brightness_oct='oct', level_db='dB', late_ms='ms') # Unit of each effect, by its name
@@ -296,28 +296,27 @@ class Probe:
         M,phase = expand(memory.magnitudes(rows), stats.floor).mT,memory.angles(rows).mT
         self.z,self.heard = vae.encode_path(memory.pictures(first, n_frames))[0],heard_points(M, spec, stats, vae.hop)
         phase = fill_masked(phase, M<stats.floor, 0)
-        self._one = spec.replace(channels=1)
-        parts = [self._middle(o) for o in (M, phase)]
-        self._phasors = bin_phasors(*parts, across_band(parts[0], self._one), self._one)
-        told,there = self._tell(self._sound(M, slice(None)))
+        self._one,self._net = spec.replace(channels=1),LongPath(vae, steps=False, bands=spec.n_mels)
+        self._bins = lifted(filterbank(self._one), [2*o for o in stats.lift[:spec.n_mels]])
+        parts = [o[...,:spec.n_mels,:] for o in (M, phase)]
+        self._phasors = bin_phasors(*parts, across_band(parts[0], self._one), self._one).mT
+        told,there = self._tell(self._sound(M.mT, slice(None)))
         self.told = torch.where(there, told, torch.nan)
 
     @property
     def enough(self)->bool: return len(self.check)>=_ENOUGH # Whether there is sound for a proof
 
-    def _middle(self, v): return v[...,:self.spec.n_mels,:]
-
     def _sound(self, M, k):
-        "The middle of the sound: magnitudes with the phase of the excerpts `k`, `(n, 1, samples)`"
-        power = filterbank(self._one).T@self._middle(lifted(M, self.stats.lift)).square()
-        return inverse_stft(self._phasors[k]*(power+1e-20).sqrt(), self._one)[:,None]
+        "The middle of the sound: magnitudes `(n, n_frames, bands)` with the phase of the excerpts `k`, `(n, 1, samples)`"
+        power = M[...,:self.spec.n_mels].square()@self._bins
+        return inverse_stft((self._phasors[k]*(power+1e-20).sqrt()).mT, self._one)[:,None]
 
     def hear(self,
         k:Tensor, # Which excerpts `(n,)`
         z:Tensor # Their paths, moved `(n, points, latent_dim)`
     )->Tensor: # Samples `(n, 1, samples)`; of a stereo sound the middle
         "Decode, with the phases that the excerpts have"
-        return self._sound(denormalise(self.vae.decode_path(z, self.n), self.stats)[:,0], k)
+        return self._sound(expand(self._net.decode(z, self.n)[0]*self.stats.mag_std+self.stats.mag_mean, self.stats.floor), k)
 
     def measure(self,
         k:Tensor, # Which excerpts `(n,)`

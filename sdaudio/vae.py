@@ -168,12 +168,13 @@ class LongPath:
     @torch.no_grad()
     def __init__(self,
         vae:VAE, # As it is now
-        steps:bool=True # Whether steps are decoded, or magnitudes alone
+        steps:bool=True, # Whether steps are decoded, or magnitudes alone
+        bands:int|None=None # Only so many from the first on are decoded; None: all
     ):
         c,n,self.live = vae.cfg,vae.cfg.bands*vae.cfg.n_frames,vae.live
         into,last,scale = vae.enc[0],vae.dec[-1],vae.scale.clamp(min=1e-6)[:,None]
         halves = lambda w: w.view(len(w), c.bands, c.n_frames).mT.reshape(len(w), 2, -1).unbind(1) # of a window, frames first
-        frames = lambda w: w.view(-1, c.bands, c.n_frames).mT.reshape(len(w), -1)
+        frames = lambda w: w.view(-1, c.bands, c.n_frames)[:,:bands].mT.reshape(len(w), -1)
         comps = vae.comps/scale
         self.hop,self.width,self.enc,self.dec = vae.hop,c.width,vae.enc[1:-1],vae.dec[:-1]
         self.mags,self.steps = halves(torch.cat([into.weight[:,:n], comps])),halves(into.weight[:,n:])
@@ -202,15 +203,15 @@ class LongPath:
         mu = torch.nn.functional.linear(self.enc(total[:,:self.width]), *self.mu)
         return torch.where(self.live, total[:,self.width:]+mu, 0.)
 
-    @torch.no_grad()
     def decode(self,
-        z:Tensor, # `(points, latent_dim)`
+        z:Tensor, # `(..., points, latent_dim)`
         n_frames:int # Wanted
-    )->list: # Normalised magnitudes `(n_frames, bands)`, and steps if they are wanted
-        "The picture along a path"
-        h = self.dec(z)
-        out = [torch.addmm(b, v, w).view(len(z), 2, *self.fade.shape[:1], -1) for v,(w,b) in zip((torch.cat([h, z], 1), h), self.drawn)]
-        return [torch.lerp(o[:-1,1], o[1:,0], self.fade).flatten(0, 1)[:n_frames] for o in out]
+    )->list: # Normalised magnitudes `(..., n_frames, bands)`, and steps if they are wanted; gradients of `z` pass through
+        "The pictures along some paths"
+        with torch.set_grad_enabled(torch.is_grad_enabled() and z.requires_grad):
+            h = self.dec(z)
+            out = [torch.addmm(b, v.flatten(0, -2), w).view(*z.shape[:-1], 2, *self.fade.shape[:1], -1) for v,(w,b) in zip((torch.cat([h, z], -1), h), self.drawn)]
+            return [torch.lerp(o[...,:-1,1,:,:], o[...,1:,0,:,:], self.fade).flatten(-3, -2)[...,:n_frames,:] for o in out]
 
 # %% ../nbs/20_vae.ipynb #3af86eae
 @patch
