@@ -482,7 +482,7 @@ def _prove(probe, compass, j):
     "Find the field of quality `j` and its range by the search excerpts, measure it by the others; the field is None where there is nothing to measure"
     name,d = list(probe.qualities.items())[j]
     told,s = _known(probe.told[probe.search,j]),compass.spread[j].item()
-    if len(told)<_KNOWN: return Control(name, 0, 0, 0, 0, reason='too few of the recordings have one'),None
+    if min(len(told), len(_known(compass.whole[:,j])))<_KNOWN: return Control(name, 0, 0, 0, 0, reason='too few of the recordings have one'),None
     low,a,mid,b,high = told.quantile(torch.tensor([0., .05, .5, .95, 1.])).tolist()
     edge = [(v-mid)/s for v in (low, high, a, b)]
     def failed(reason): return Control(name, *edge, reason=reason),None
