@@ -10,7 +10,7 @@ import json, os, sys
 from pathlib import Path
 
 from .config import SdaudioError
-from .command import command, run, say
+from .command import command, run, say, speaks
 from . import cli_make, cli_play, cli_controls, cli_models, cli_keep # each brings its commands
 
 # %% ../nbs/88_cli.ipynb #1a382a4f
@@ -130,4 +130,7 @@ def main():
     for name in ('stdout', 'stderr'): # closed ones, as by `2>&-`, are None, and the next file would get their number
         if getattr(sys, name) is None: setattr(sys, name, open(os.devnull, 'w', encoding='utf-8'))
         if hasattr(o := getattr(sys, name), 'reconfigure'): o.reconfigure(errors='backslashreplace')
+    if not speaks(): sys.stdout = open(os.devnull, 'w', encoding='utf-8')
     sys.exit(run())
+
+if __name__ == '__main__' and __package__: main() # by `python -m sdaudio.cli`; a notebook is in no package

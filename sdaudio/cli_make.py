@@ -6,11 +6,11 @@
 __all__ = []
 
 # %% ../nbs/86_cli_make.ipynb #3fed4c86
-import json
+import json, warnings
 from pathlib import Path
 
 from .config import InputError
-from .command import command, say
+from .command import command, say, speaks
 
 # %% ../nbs/86_cli_make.ipynb #bf7b769f
 _span = dict(min=float, max=float, mean=float)
@@ -73,6 +73,7 @@ def _train(
 ):
     "Make an instrument of a folder of recordings"
     from sdaudio.corpus import Corpus
+    if not speaks(): warnings.simplefilter('ignore')
     corpus = Corpus(folder)
     from sdaudio.callbacks import JsonLines
     from sdaudio.model import Model, choose_settings, model_path, train
@@ -83,7 +84,7 @@ def _train(
     path = model_path(name)
     if path.exists() and not overwrite and not _goes_on(path, corpus, settings):
         raise InputError(f"there is another model '{name}'", 'a free name', f'--name {name}-2, or --overwrite to replace it')
-    say(corpus.check())
+    if speaks(): say(corpus.check())
     kept = []
     def keep(model):
         if path.exists() and not overwrite and _mr(read_meta(path)) < _mr(dict(about=model.about)):
@@ -92,10 +93,11 @@ def _train(
         else:
             model.save(name, overwrite=True)
             kept.append(model)
-    model = train(corpus, name=name, preset=preset, channels=channels, device=device, resume=not fresh, done=keep, callbacks=[JsonLines(events)] if events else [], **budget)
-    ended,model = model.about['training']['ended'],kept[0]
+    trained = train(corpus, name=name, preset=preset, channels=channels, device=device, resume=not fresh, done=keep, callbacks=[JsonLines(events)] if events else [], **budget)
+    model = kept[0] if speaks() else trained
     yield path, dict(path=str(path), name=model.name, id=model.id)
-    if ended == 'stopped by hand':
+    if not speaks(): return # the first process has kept it
+    if trained.about['training']['ended'] == 'stopped by hand':
         raise KeyboardInterrupt('stopped by hand; the model is kept, and the same line again goes on')
     say(f'play it: sdaudio generate {json.dumps(name) if " " in name else name}')
 

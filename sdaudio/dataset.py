@@ -304,11 +304,12 @@ class Excerpts(torch.utils.data.Dataset):
     def batch(self,
         step:int, # The same step draws the same batch
         size:int, # Excerpts
-        seed:int=0 # Of the training
+        seed:int=0, # Of the training
+        part:tuple=(0, 1) # Which of how many: `(1, 2)` is the second half of a batch of `2*size`
     )->Tensor: # `(size, 2, n_mels, n_frames)`
         "The batch of a training step, drawn from recordings and copies with a generator of its own"
         g = generator(seed, 'batch', str(step))
-        drawn = torch.randint(len(self)+len(self.more), (size,), generator=g).tolist()
+        drawn = torch.randint(len(self)+len(self.more), (size*part[1],), generator=g).tolist()[size*part[0]:][:size]
         return self._stack([self.starts[k] if k<len(self) else self.more[k-len(self)] for k in drawn])
 
     def spread(self,

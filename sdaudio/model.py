@@ -51,7 +51,7 @@ from .spatial import spatialize
 from .spectrogram import PictureStats, SpecConfig, denormalise
 from .store import home, load_tensors, pick, read_json, read_meta, safe_name, save_tensors, write_json
 from .take import Take
-from .trainer import TrainConfig, Trainer
+from .trainer import TrainConfig, Trainer, together
 from .vae import VAE, VAEConfig
 
 # %% ../nbs/70_model.ipynb #254bdae5
@@ -263,17 +263,19 @@ def train(
     settings = settings or choose_settings(preset, corpus.duration, 1+corpus.stereo)
     if channels: settings = settings.with_channels(channels)
     settings = settings.replace(train=settings.train.replace(minutes=minutes, **more))
-    dev,folder = pick_device(device),run_folder(corpus, settings, name)
-    with run_lock(folder):
-        if not resume:
+    group,folder = together(device),run_folder(corpus, settings, name)
+    dev,progress = group.device or pick_device(device),progress if group.first else False
+    with run_lock(folder) if group.first else nullcontext():
+        if not resume and group.first:
             for p in [*folder.glob('*.safetensors'), folder/'taken.json']: p.unlink(missing_ok=True)
         keep = Checkpoints(folder)
         with threads(keep.threads() or pick_threads()):
-            model,data = start_model(corpus, settings, name, progress)
+            with group.in_turn(): model,data = start_model(corpus, settings, name, progress)
             loss = VAELoss(model.settings.loss, data.stats, lend_phase(model.spec, data.stats.floor, data.stats.lift))
             listeners = [Ladder(folder), keep, *([Previews(folder/'previews', partial(_preview, model))] if previews else []),
                          *([Tell(progress)] if callable(progress) else [ShowProgress()] if progress else []), *callbacks]
-            trainer = Trainer(model.vae, data, loss, settings.train, dev, listeners).fit()
+            trainer = Trainer(model.vae, data, loss, settings.train, dev, listeners, group).fit()
+            if not group.first: return Model(settings, data.stats, model.vae.cpu(), model.memory, model.latent, model.events, name=model.name, about=model.about)
             if progress is not True:
                 for o in trainer.notes: warnings.warn(o['words'], stacklevel=2)
             model = finish_model(model, data, trainer, progress)
@@ -309,8 +311,9 @@ def finish_model(
 )->Model: # Ready to play, on the CPU
     "Find the controls again, choose the method for phases by measurement, fill in the scorecard, and write down how it went"
     vae,device = model.vae.cpu().eval(),trainer.device
-    phase_mr = {}
-    if trainer.judged_on=='held-out excerpts': # what was trained on is remembered, which would prove nothing
+    phase_mr,hurry = {},trainer.group.part[1]>1 and trainer.ended=='stopped by hand' # what has launched several processes waits half a minute for them to end
+    if hurry: warnings.warn('controls by name and the scorecard are left out; model.analyse() and model.scorecard(corpus) work them out', stacklevel=3)
+    if trainer.judged_on=='held-out excerpts' and not hurry: # what was trained on is remembered, which would prove nothing
         with suppress(KeyboardInterrupt), _Files(progress, 1, 'comparing phases') as tick:
             if tick: tick(0, 1, '')
             phase_mr = measure_phase(model, data)
@@ -318,9 +321,10 @@ def finish_model(
     mr = [o['mr'] for o in trainer.looks]
     training = dict(steps=trainer.step, seconds=round(trainer.elapsed, 1), ended=trainer.ended, device=str(device), judged_on=trainer.judged_on,
                     mr_start=round(mr[0], 4), mr=round(min(mr), 4), looks=trainer.looks, phase_mr=phase_mr, active_dims=active_dims(mu))
-    latent = _map(vae, data) if trainer.elapsed<_SOON or trainer.step<_FEW else _named(vae, model, progress) or _map(vae, data)
+    latent = _map(vae, data) if hurry or trainer.elapsed<_SOON or trainer.step<_FEW else _named(vae, model, progress) or _map(vae, data)
     model = Model(model.settings, model.stats, vae, model.memory, latent, model.events,
                   min(phase_mr, key=phase_mr.get, default='memory'), model.name, model.about|dict(training=training))
+    if hurry: return model
     try:
         with _Files(progress, 3, 'measuring') as tick: model.about['scorecard'] = _measured(model, data, progress=tick).to_dict()
     except KeyboardInterrupt: warnings.warn('the scorecard was not filled in; training on, or model.scorecard(corpus), does it', stacklevel=3)
@@ -438,7 +442,7 @@ class _Replayed:
     def __len__(self): return 4*len(self.fresh)
     def held_out(self): return torch.cat([self.old, self.new])
     def spread(self, most): return torch.cat([self.fresh.spread(most//2), self._remembered(most//2)])
-    def batch(self, step, size, seed=0):
+    def batch(self, step, size, seed=0, part=(0, 1)): # by one process
         g = generator(seed, 'replay', step)
         new = max(1, size//4)
         at = self.begins[torch.randint(len(self.begins), (size-new,), generator=g)]

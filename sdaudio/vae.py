@@ -95,10 +95,12 @@ class VAE(nn.Module):
     def sample(self,
         mu:Tensor, # `(batch, latent_dim)`
         logvar:Tensor, # As `mu`
-        generator:torch.Generator|None=None # Of the random numbers, on the CPU
+        generator:torch.Generator|None=None, # Of the random numbers, on the CPU
+        part:tuple=(0, 1) # Which of how many: `(1, 2)` is the second half of a batch twice as large
     )->Tensor: # `z`: `(batch, latent_dim)`
         "Draw from the posterior (Kingma and Welling 2013)"
-        return mu + (logvar/2).exp()*torch.randn(mu.shape, generator=generator).to(mu)
+        noise = torch.randn(len(mu)*part[1], *mu.shape[1:], generator=generator)[len(mu)*part[0]:][:len(mu)]
+        return mu + (logvar/2).exp()*noise.to(mu)
 
     def decode(self,
         z:Tensor # `(batch, latent_dim)`
