@@ -7,7 +7,7 @@ ini = ConfigParser(delimiters=['='], interpolation=None)
 ini.read('settings.ini', encoding='utf-8')
 cfg = ini['DEFAULT']
 extras = {k.removeprefix('extra_'): v.split() for k, v in cfg.items() if k.startswith('extra_')}
-extras['dev'] = cfg['dev_requirements'].split()
+extras['dev'] = cfg['dev_requirements'].split()+extras['docs']
 readme = Path('README.md')
 
 setup(
