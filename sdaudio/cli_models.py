@@ -37,6 +37,15 @@ def _show(
     lines = [f'{m.name}\t{m.id}', *(f'{c.name}\t{c.safe_low:+.1f} to {c.safe_high:+.1f}\t{c.about}' for c in m.controls)]
     yield '\n'.join(lines), dict(name=m.name, id=m.id, about=m.about, controls=[{**c.to_dict(), 'about': c.about} for c in m.controls])
 
+@command('model card', one=True, gives=dict(name=str, card=str))
+def _card(
+    name:str # A model in the library, or a path
+):
+    "Print what goes with a model when it is given away, as Markdown"
+    from sdaudio.model import Model
+    m = Model.load(name)
+    yield (card := m.card()), dict(name=m.name, card=card)
+
 @command('model ladder', gives=(dict(rung=int, step=int, seconds=float, mr=(float, None), path=str), dict(path=str, name=str, id=str)))
 def _ladder(
     name:str, # A model in the library, or a path

@@ -35,6 +35,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from . import __version__
 from .callbacks import Checkpoints, Ladder, Previews, ShowProgress, Tell, list_rungs
+from .card import Card, model_card
 from .checkpoint import load_state, run_lock
 from .config import Config, CorpusError, FileError, InputError
 from .corpus import Corpus
@@ -352,6 +353,11 @@ def like(self:Model,
 )->Likeness:
     "How new a sound is, and which of the recordings it is nearest to"
     return likeness(self, sound, most, self.about.get('corpus', {}).get('names', ()))
+
+@patch
+def card(self:Model)->Card: # Markdown
+    "What goes with the instrument when it is given away: what it is made of, how near it comes, its controls, its limits"
+    return model_card(self)
 
 # %% ../nbs/70_model.ipynb #eb2409e8
 @patch(as_prop=True)

@@ -95,6 +95,7 @@ blend bells quick -d .3 --out takes
 pack bells -n 2 --of 2 -d .5
 model list
 model show bells
+model card quick
 model ladder quick
 model ladder quick --rung 0 --to early
 model rename chimes clocks
@@ -147,6 +148,7 @@ export nowhere.wav
 blend nobody
 pack nobody
 model show nobody
+model card nobody
 model ladder nobody
 model rename nobody other
 model tag nobody old
