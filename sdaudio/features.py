@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['descriptors', 'also', 'needs', 'scales', 'Descriptor', 'power_frames', 'centroid', 'rolloff', 'flatness', 'k_weights',
-           'onset_strength', 'describe', 'smooth_describe', 'Scale', 'Descriptions', 'describe_corpus',
-           'describe_sound', 'ByExample']
+           'describe', 'smooth_describe', 'Scale', 'Descriptions', 'describe_corpus', 'describe_sound', 'ByExample']
 
 # %% ../nbs/12_features.ipynb #ec1c58c1
 from collections.abc import Callable

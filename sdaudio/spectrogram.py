@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SpecConfig', 'band_centres', 'filterbank', 'band_steps', 'wrap', 'centred_stft', 'to_bands', 'band_magnitude',
            'mid_side', 'left_right', 'louder', 'anchor_cells', 'phase_steps', 'to_picture', 'MelIF', 'mask_floor',
-           'PictureStats', 'lifted', 'compress', 'normalise', 'denormalise', 'expand']
+           'PictureStats', 'compress', 'normalise', 'denormalise', 'expand']
 
 # %% ../nbs/13_spectrogram.ipynb #b8bfc2cd
 from dataclasses import dataclass
@@ -272,13 +272,6 @@ class PictureStats(Config):
         "The magnitude of the mask"
         return self.ref * 10**(self.mask_db/20)
 
-def lifted(
-    M:Tensor, # Magnitude `(..., bands, n_frames)`
-    lift:tuple # dB for each band, or empty
-)->Tensor: # As `M`
-    "Magnitudes raised by what their bands will lose"
-    return M*10**(torch.tensor(lift, dtype=M.dtype, device=M.device)[:,None]/20) if lift else M
-
 def compress(
     M:Tensor, # Magnitude
     floor:float # Magnitude of the mask
@@ -308,3 +301,11 @@ def expand(
 )->Tensor: # Magnitude, never negative
     "The inverse of `compress`"
     return c.clamp(0, 14).expm1()*floor
+
+# %% ../nbs/13_spectrogram.ipynb #8ab5cd4d
+def lifted(
+    M:Tensor, # Magnitude `(..., bands, n_frames)`
+    lift:tuple # dB for each band, or empty
+)->Tensor: # As `M`
+    "Magnitudes raised by what their bands will lose"
+    return M*10**(torch.tensor(lift, dtype=M.dtype, device=M.device)[:,None]/20) if lift else M

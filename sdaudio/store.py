@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['home', 'write_bytes', 'write_json', 'read_json', 'save_tensors', 'load_tensors', 'read_meta', 'replace_meta',
-           'safe_name', 'unique_path', 'content_hash', 'pick', 'tag_words', 'Row', 'Records']
+           'safe_name', 'unique_path', 'content_hash', 'pick', 'tag_words', 'Records']
 
 # %% ../nbs/03_store.ipynb #2378a440
 import errno, json, os, re, sqlite3, time, unicodedata
@@ -273,7 +273,7 @@ def tag_words(
     if '' in words: raise InputError('an empty tag', 'a word')
     return words
 
-# %% ../nbs/03_store.ipynb #df913a70
+# %% ../nbs/03_store.ipynb #09ea90d7
 @dataclass(frozen=True)
 class Row:
     "A kept record and where it belongs"
@@ -285,6 +285,7 @@ class Row:
     @property
     def record(self)->dict: return json.loads(self.text) # Plain JSON; of ten thousand rows most are never looked at
 
+# %% ../nbs/03_store.ipynb #df913a70
 _tables = ('create table if not exists records(key integer primary key, kind text, owner text, name text, at real, record text, words text, '
            'deleted integer default 0, picture blob, sound blob)',
            'create table if not exists copied(kind text primary key)',
