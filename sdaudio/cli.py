@@ -84,8 +84,7 @@ def _lab(
     yield path, dict(path=str(path))
     if write_only: return
     options = [f'--ServerApp.{k}={v}' for k,v in dict(ip='127.0.0.1', port=port, root_dir=path.parent).items()]+['--no-browser']*no_browser
-    try: start([sys.executable, '-m', 'jupyterlab', path.name, *options, '--LabApp.news_url=None', '--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate'], cwd=path.parent, stdout=sys.stderr)
-    except KeyboardInterrupt: say('ended') # as a server does
+    start([sys.executable, '-m', 'jupyterlab', path.name, *options, '--LabApp.news_url=None', '--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate'], cwd=path.parent, stdout=sys.stderr)
 
 # %% ../nbs/88_cli.ipynb #af66583a
 def _takes(model, seed):

@@ -186,7 +186,9 @@ def _perform(c, as_json, kwargs, ctx):
     except BrokenPipeError: # whoever reads has had enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(1) from None
-    except BaseException as e: raise typer.Exit(_failed(e, as_json, done, out)) from e
+    except BaseException as e:
+        if c.live and done and isinstance(e, KeyboardInterrupt): return say('ended') # as a server does
+        raise typer.Exit(_failed(e, as_json, done, out)) from e
 
 def _print_json(o, out): print(json.dumps(o, ensure_ascii=False, allow_nan=False), file=out, flush=True)
 

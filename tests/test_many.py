@@ -84,21 +84,21 @@ def test_ctrl_c_stops_all_of_them(folder, tmp_path, sdaudio_home, whom):
     "As a terminal sends it, to everybody; and where only one that is not the first hears of it"
     import psutil
     p = subprocess.Popen([*LAUNCH, '-m', 'sdaudio.cli', 'train', str(folder), '--steps', '5000', '--name', 'many', '--events'], env=environment(sdaudio_home), cwd=tmp_path,
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding='utf-8', start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+                         stdout=subprocess.PIPE, stderr=open(tmp_path/'said', 'w', encoding='utf-8'), text=True, encoding='utf-8', start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     try:
         lines = []
         for line in p.stdout:
             lines.append(json.loads(line))
             if lines[-1].get('step', 0)>=3: break
-        assert lines[-1]['step']==3, p.stderr.read()
+        assert lines[-1]['step']==3, (tmp_path/'said').read_text(encoding='utf-8')
         workers = [o for o in psutil.Process(p.pid).children(recursive=True) if 'train' in o.cmdline()]
         ranks = {o.environ()['RANK']: o for o in workers if 'RANK' in o.environ()}
         assert set(ranks)=={'0', '1'}
         os.killpg(p.pid, signal.SIGINT) if whom=='all' else ranks['1'].send_signal(signal.SIGINT)
-        out,said = p.communicate(timeout=120)
-        lines += [json.loads(o) for o in out.splitlines()]
-        assert not psutil.wait_procs(workers, timeout=5)[1] # nobody stays
+        lines += map(json.loads, p.stdout) # `communicate` would lose what is buffered
+        assert p.wait(timeout=30) is not None and not psutil.wait_procs(workers, timeout=5)[1] # nobody stays
     finally: os.killpg(p.pid, signal.SIGKILL) if p.poll() is None else None
+    said = (tmp_path/'said').read_text(encoding='utf-8')
     assert next(o for o in lines if o.get('event')=='end')['ended']=='stopped by hand', said
     steps = [o['step'] for o in lines if o.get('event')=='step']
     assert steps==list(range(1, len(steps)+1)) and len(steps)<60 # said by one, and soon over
