@@ -201,6 +201,7 @@ def _map(vae, data):
     return LatentMap.fit(z, vae, data.pics.cfg, data.stats)
 
 _SOON,_FEW = 20,50 # seconds, steps: the named controls are not looked for after a training that was shorter than the search, or that hardly moved the network
+_LONG = 60 # seconds: after a shorter training fewer excerpts judge it, so that this does not take longer than the training
 
 def _named(vae, model, progress):
     "All controls with their proof; None where somebody has had enough of waiting"
@@ -327,7 +328,7 @@ def finish_model(
                   min(phase_mr, key=phase_mr.get, default='memory'), model.name, model.about|dict(training=training))
     if hurry: return model
     try:
-        with _Files(progress, 3, 'measuring') as tick: model.about['scorecard'] = _measured(model, data, progress=tick).to_dict()
+        with _Files(progress, 3, 'measuring') as tick: model.about['scorecard'] = _measured(model, data, progress=tick, most=24 if trainer.elapsed>=_LONG else 8).to_dict()
     except KeyboardInterrupt: warnings.warn('the scorecard was not filled in; training on, or model.scorecard(corpus), does it', stacklevel=3)
     return model
 

@@ -284,12 +284,13 @@ def scorecard(
     model, # Anything with `spec, stats, vae, memory, events, latent, phase`
     data:Excerpts, # Those it was trained on, or others normalised by the same `stats`
     own:bool=True, # Whether it was trained on them
-    progress:Callable|None=None # Called with `(done, total, what)` before each part
+    progress:Callable|None=None, # Called with `(done, total, what)` before each part
+    most:int=24 # Excerpts at most
 )->Scorecard:
     "Measure a model on recordings that it has not learnt, beside everything that should do better or worse"
     say = progress or (lambda *_: None)
     say(0, 3, 'recordings')
-    choose,cuts,out = halves(data)
+    choose,cuts,out = halves(data, most)
     if not own: choose,cuts = [],sorted({*choose, *cuts})
     x,y = _cut(data, cuts),data.recorded(cuts)
     rows = _rows(model, x, y)
