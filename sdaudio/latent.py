@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['units', 'spearman_least', 'leakage_most', 'stability_least', 'describe_pictures', 'Control', 'Controls', 'LatentMap',
-           'Probe', 'heard_points', 'sensitivity', 'local_mean', 'analyse', 'find_own']
+           'analyse']
 
 # %% ../nbs/60_latent.ipynb #b6ed5c62
 import warnings
@@ -574,6 +574,20 @@ def analyse(
     for o in own: latent = find_own(vae, spec, stats, memory, o, latent); tell(o.name)
     return latent.named_as(before) if before else latent
 
+@contextmanager
+def _still(vae):
+    "No gradients of weights, which would cost time"
+    was = [p.requires_grad for p in vae.parameters()]
+    vae.requires_grad_(False)
+    try: yield
+    finally:
+        for p,o in zip(vae.parameters(), was): p.requires_grad_(o)
+
+def _too_little(name): return Control(name, 0, 0, 0, 0, reason='too little sound to measure it on')
+
+_ENOUGH = 16 # base points; some three seconds of sound have as many
+
+# %% ../nbs/60_latent.ipynb #eba2194e
 @torch.no_grad()
 def find_own(
     vae:VAE,
@@ -591,16 +605,3 @@ def find_own(
         control,F = _prove(probe, compass, len(descriptors))
     if example.reason: control = control.replace(verified=False, reason='; '.join(filter(None, (example.reason, control.reason))))
     return latent.with_own(example, control, F, compass.places, compass.scale)
-
-@contextmanager
-def _still(vae):
-    "No gradients of weights, which would cost time"
-    was = [p.requires_grad for p in vae.parameters()]
-    vae.requires_grad_(False)
-    try: yield
-    finally:
-        for p,o in zip(vae.parameters(), was): p.requires_grad_(o)
-
-def _too_little(name): return Control(name, 0, 0, 0, 0, reason='too little sound to measure it on')
-
-_ENOUGH = 16 # base points; some three seconds of sound have as many
