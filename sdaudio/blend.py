@@ -76,7 +76,8 @@ class Blend:
         if len(weights) != len(models): raise InputError(f'{len(weights)} weights for {len(models)} models', 'one each')
         if not all(isinstance(w, (int, float)) and isfinite(w) and w >= 0 for w in weights) or not sum(weights): raise InputError(f'weights={weights}', '0 or more, and one above 0', 'weights=[.7, .3]')
         if len({m.id for m in models}) < len(models): raise InputError('a model twice', 'different models', 'a larger weight')
-        self.models,self.weights = models,[round(w/sum(weights), 6) for w in weights]
+        total = 1 if abs(sum(weights)-1) < 1e-5 else sum(weights) # weights that were rounded before stay the same
+        self.models,self.weights = models,[round(w/total, 6) for w in weights]
         self.sounding = [(m, w) for m,w in zip(self.models, self.weights) if w]
         ms = [m for m,_ in self.sounding]
         self.kind = 'one' if len(ms) == 1 else 'latent' if all(share_start(ms[0], m) for m in ms[1:]) else 'audio'

@@ -53,6 +53,8 @@ def _place_of(o):
     from sdaudio.spatial import SpatialConfig, settle
     return settle(SpatialConfig(kind='stereo' if {'width', 'depth'} & set(given) else 'binaural', **given)).brief()
 
+def _kept(o): return {k: v for k,v in o.items() if k in signature(_written).parameters and k not in ('format', 'names')} # what `export` takes of it
+
 def _write(take, folder, name, o, n=1):
     "A file of a take, as the options of `_written` say, and the record of it"
     from sdaudio.export import depths, export, name_by, sidecar_path, take_path
@@ -60,8 +62,7 @@ def _write(take, folder, name, o, n=1):
     recipe = getattr(take, 'recipe', None)
     if o['names'] and recipe is None: raise InputError(f"--names for '{name}'", 'a sound with a recipe')
     if o['names']: name = name_by(o['names'], recipe, take.by, n)
-    kept = {k: v for k,v in o.items() if k in signature(_written).parameters and k not in ('format', 'names')}
-    path = export(take, take_path(folder, name, o['format']), **kept)
+    path = export(take, take_path(folder, name, o['format']), **_kept(o))
     return path, dict(path=str(path), sidecar=str(sidecar_path(path)), recipe=recipe and recipe.to_dict())
 
 # %% ../nbs/85_cli_play.ipynb #288f2f6b
@@ -117,17 +118,20 @@ def _generate(
     trajectory:list[str]=[], # How it moves: walk=.1, axis1=-1,2,0 (a curve), axis1=sine@.5:-1:1 (a swing), axis1=door.wav (an envelope), or a .json; may be repeated
     loop:bool=False, # The end leads into the beginning
     sweep:str='', # A take for each value of a control: axis1=-2:2:5 for five from -2 to 2
+    jobs:int=1, # Processes that play at the same time; -1: one for each core
+    missing:bool=False, # Only the takes whose files are not there yet
     out:Path=Path('.'), # Folder for the files
     typed:set=frozenset(), # Options that stand on the command line, and not only in the settings
     **options # Of files and of space
 ):
     "Write takes of a model"
     if n < 1: raise InputError(f'-n {n}', 'at least one take')
-    from sdaudio.export import depths
+    from sdaudio.export import depths, sidecar_path
     if f".{options['format']}" not in depths: raise InputError(f"--format {options['format']}", f"one of: {', '.join(k[1:] for k in depths)}") # before anything is played
     controls = number_pairs(set)
     from sdaudio.generate import Recipe
     from sdaudio.history import keeping_takes
+    from sdaudio.many import write_takes
     from sdaudio.presets import Presets
     start = recipe_from(recipe) if recipe else Recipe()
     model = _player(name, start)
@@ -137,10 +141,11 @@ def _generate(
     place,whose = _place_of(options),dict(model=model.id, blend=[]) if name or not start.blend else {}
     start = start.replace(**whose, controls={**start.controls, **controls}, **{k: v for k,v in given.items() if v is not None}, **(dict(spatial=place) if place else {}))
     start = start.replace(loop=loop or start.loop, trajectory=start.trajectory | _movement(trajectory))
-    todo = [o for k in range(n) for o in _swept(sweep, start, k)]
-    for i,(more,label) in enumerate(_counted(todo)):
-        with keeping_takes(): take = model.play(start.replace(**more))
-        yield _write(take, out, f'{model.name}-{take.recipe.seed}{label}', options, i+1)
+    todo = [(start.replace(**more), label) for k in range(n) for more,label in _swept(sweep, start, k)]
+    names = options['names'] or [f'{model.name}-{o.seed}{label}' for o,label in todo]
+    with keeping_takes():
+        takes = write_takes(model, [o for o,_ in todo], out, names, options['format'], jobs, missing, **_kept(options))
+        for path,recipe in _counted(takes, len(todo)): yield path, dict(path=str(path), sidecar=str(sidecar_path(path)), recipe=recipe.to_dict())
 
 @command('encode', _written, gives=(_a_file | dict(novelty=float, near=[dict]), dict(model=str, start=dict, trajectory=dict)))
 def _encode(
@@ -173,11 +178,11 @@ def _encode(
     path,record = _write(take, out, f'{model.name}-{file.stem}', options)
     yield path, record | dict(novelty=take.source.novelty, near=take.source.rows)
 
-def _counted(todo):
+def _counted(todo, total):
     "One after the other; with a line on stderr that says how far it is where there are several"
     from rich.console import Console
     from rich.progress import track
-    return track(todo, 'playing', console=Console(stderr=True), transient=True) if len(todo)>2 else todo
+    return track(todo, 'playing', total=total, console=Console(stderr=True), transient=True) if total>2 else todo
 
 def _movement(words):
     "What `--trajectory` says, as a recipe holds it"
@@ -263,7 +268,7 @@ def _blend(
     blend = Blend(instruments, weight or None)
     say(blend)
     recipe = Recipe(controls=number_pairs(set), seed=seed, duration=duration, density=density, variation=variation, spatial=_place_of(options))
-    for i in _counted(range(n)):
+    for i in _counted(range(n), n):
         with keeping_takes(): take = blend.play(recipe.replace(seed=seed+i))
         yield _write(take, out, f'{blend.name}-{seed+i}', options, i+1)
 

@@ -78,11 +78,12 @@ def name_by(
     pattern:str, # Words and fields, such as `'{model}-{seed:04}'`
     recipe:Recipe, # Of the take
     by:str='', # Name of the model, for people
-    n:int=1 # Number of the take among those made together
+    n:int=1, # Number of the take among those made together
+    controls:tuple=() # Names that the model knows: a recipe does not mention those at 0
 )->str: # For `take_path`
     "The name of a take by a pattern"
     plain = {f.name: getattr(recipe, f.name) for f in fields(recipe) if isinstance(getattr(recipe, f.name), (str, int, float))}
-    known = {k: 0. for k in descriptors} | recipe.controls | plain | dict(model=by or recipe.model or 'take', id=recipe.id, n=n)
+    known = {k: 0. for k in (*descriptors, *re.findall(r'\{(axis\d+)\W', pattern), *controls)} | recipe.controls | plain | dict(model=by or recipe.model or 'take', id=recipe.id, n=n)
     def fill(m):
         if m[1] not in known: raise InputError(f"'{m[0]}' in the name pattern", f"one of: {', '.join(known)}")
         try: return format(known[m[1]], m[2] or ('g' if isinstance(known[m[1]], float) else ''))
