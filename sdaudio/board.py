@@ -56,11 +56,16 @@ class Board:
         "What a button does: one call, and words about what came of it"
         try:
             with collected() as notes: res = getattr(self, verb)()
-            if isinstance(res, tuple): return self.work(*res, name=verb)
+            if self._begun(res, verb): return
         except Exception as e:
             if not isinstance(e, SdaudioError): logging.getLogger('sdaudio').exception(verb)
             return self.say(error_words(e, verb), bad=True)
         if res is not None: self.say('\n'.join([res, *notes]))
+
+    def _begun(self, res, verb):
+        "Whether what a method gave is work, which then is under way"
+        if isinstance(res, tuple): self.work(*res, name=verb)
+        return isinstance(res, tuple)
 
     def work(self,
         call, # Gets a `Job`, gives anything; in a thread
@@ -96,10 +101,10 @@ class Board:
         self.stop.layout.display = None if on else 'none'
         if not on: self.progress.layout.display = 'none'
 
-    def cancel(self)->str:
+    def cancel(self):
         "Leave what is under way"
+        self.say('Stopping ...') # before it has stopped, which is said as well
         self.jobs.cancel()
-        return 'Stopping ...'
 
     def wait(self,
         seconds:float=60. # At most

@@ -6,63 +6,62 @@
 __all__ = ['HistoryDashboard']
 
 # %% ../nbs/81_ui_history.ipynb #8103fc56
-import logging
 from html import escape
-from threading import Event
 
 import ipywidgets as W
 from fastcore.basics import patch
 
-from .config import InputError, SdaudioError
+from .config import InputError
 from .model import Model
 from .history import History
 from .compare import Comparison
-from .jobs import Jobs, collected, error_words
+from .jobs import collected
+from .board import Board, text_box
 from .widgets import PictureList, Player, dashboard, leaves, row
 
 # %% ../nbs/81_ui_history.ipynb #47aa01f9
-class HistoryDashboard:
+class HistoryDashboard(Board):
     "All takes in a list, with pictures, stars and words; two of them side by side"
     def __init__(self,
         history:History|None=None, # What was kept
         most:int=200 # Takes in the list
     ):
-        self.kept,self.most,self.jobs,self.buttons,self._job,self._quiet = history or History(),most,Jobs(),{},None,False
+        super().__init__()
+        self.kept,self.most = history or History(),most
         self.pair,self.test,self.model_dashboard,self.chosen = None,None,None,''
         self._parts()
         self.widget = self._layout()
         self.look_up()
 
-    def _repr_mimebundle_(self, **kwargs):
-        "The widgets, and for pages that cannot run them the list"
-        return self.widget._repr_mimebundle_(**kwargs) | {'text/html': self.kept.list(limit=12)._repr_html_()}
+    def _still(self): return self.kept.list(limit=12)._repr_html_()
+
+    def wait(self,
+        seconds:float=60. # At most
+    )->'HistoryDashboard':
+        "Until nothing is under way, for cells and tests"
+        super().wait(seconds)
+        if self.model_dashboard: self.model_dashboard.wait(seconds)
+        return self
 
 # %% ../nbs/81_ui_history.ipynb #35479c95
 @patch
-def _button(self:HistoryDashboard, verb, label, tip, style=''):
-    self.buttons[verb] = b = W.Button(description=label, tooltip=tip, button_style=style, layout=W.Layout(width='auto', min_width='4rem'))
-    b.on_click(lambda _: self.press(verb))
-    return b.add_class(f'sdaudio-{verb}')
-
-@patch
 def _parts(self:HistoryDashboard):
     "Everything that is seen"
-    def text(hint, tip, w='10rem'): return W.Text(placeholder=hint, tooltip=tip, continuous_update=True, layout=W.Layout(flex=f'1 1 {w}', width='auto', max_width='24rem'))
-    self.search = text('search', 'Words that must all occur in model, seed, controls, tags or note')
+    self.search = text_box('search', 'Words that must all occur in model, seed, controls, tags or note')
     self.model,self.least = (W.Dropdown(options=o, tooltip=t, layout=W.Layout(width='auto', max_width='12rem')) for o,t in (([('all models', '')], 'Only takes of this model'), ([('any stars', 0), *(('★'*i, i) for i in range(1, 6))], 'So many stars at least')))
     self.takes = PictureList(label='takes')
     self.found,self.words = W.HTML(),W.HTML()
     self.player = Player(autoplay=True, label='the chosen take', empty='choose a take')
     self.stars = W.ToggleButtons(options=[('none', 0), *(('★'*i, i) for i in range(1, 6))], tooltips=['No stars', *(f'{i} of 5 stars' for i in range(1, 6))], style=dict(button_width='auto'))
-    self.tags,self.note = text('tags, with blanks between', 'Words that this take is found by'),text('a note', 'A sentence about this take', '14rem')
+    self.tags,self.note = text_box('tags, with blanks between', 'Words that this take is found by'),text_box('a note', 'A sentence about this take', '14rem')
     self.tags.continuous_update = self.note.continuous_update = False
-    self.status,self.verdict,self.heard = W.HTML(),W.HTML(),Player(label='A and B', empty='two takes side by side')
+    self.verdict,self.heard = W.HTML(),Player(label='A and B', empty='two takes side by side')
     self.other = W.Dropdown(options=[], description='with', tooltip='The other take', style=dict(description_width='2.5rem'), layout=W.Layout(flex='1 1 10rem', width='auto', max_width='26rem'))
-    self.name = text('name of the preset', 'What the winner is called')
+    self.name = text_box('name of the preset', 'What the winner is called')
 
 @patch
 def _layout(self:HistoryDashboard):
-    b = self._button
+    b = self.button
     ab = W.VBox([row(self.other, b('compare', 'Compare', 'Both equally loud and at the same position'), b('blind', 'Blind test', 'X is one of the two; who hears a difference knows it again')), self.heard,
                  row(b('is_a', 'X is A', 'Answer, and go on with another X'), b('is_b', 'X is B', 'Answer, and go on with another X'), b('again', 'Begin again', 'Forget the answers')), self.verdict,
                  row(self.name, b('keep', 'Keep the one I hear', 'A preset of the model that played it'))])
@@ -72,7 +71,7 @@ def _layout(self:HistoryDashboard):
     head = W.HTML('<div style="font-size:1.2rem;font-weight:600">History</div>')
     top = [row(self.search, self.model, self.least), self.found, self.takes, row(b('delete', 'Delete', 'Put the chosen take aside'), b('undo', 'Undo', 'Bring back what was deleted last'))]
     self.tabs.layout.margin = '.9rem 0 0'
-    right = [self.status, self.words, self.player, self.tabs]
+    right = [row(self.status, self.progress, self.stop, min_height='2rem'), self.words, self.player, self.tabs]
     box = W.Box([W.VBox(o, layout=W.Layout(flex='1 1 22rem', min_width='0')) for o in (top, right)], layout=W.Layout(display='flex', flex_flow='row wrap', grid_gap='.5rem 2rem'))
     for w in (self.search, self.model, self.least): w.observe(lambda _: self._quiet or self.look_up(), 'value')
     self.takes.observe(lambda c: self._quiet or not c['new'] or self.press('open'), 'value')
@@ -88,8 +87,7 @@ def look_up(self:HistoryDashboard,
     chosen:str='' # Id that stays chosen
 ):
     "The list, by what the boxes say"
-    self._quiet = True
-    try:
+    with self.quiet():
         found = self.kept.list(self.search.value, self.model.value, stars=self.least.value, limit=self.most)
         options = [(f"{'★'*o.stars}{' '*bool(o.stars)}{o.words()}", o.id) for o in found]
         chosen,ids = chosen or self.chosen,[o[1] for o in options]
@@ -104,7 +102,6 @@ def look_up(self:HistoryDashboard,
             self.model.value = kept if kept in dict(names).values() else ''
         n,all = len(options),len(self.kept)
         self.found.value = f'<div style="opacity:.75">{"no takes yet; whatever a model plays in a notebook is kept" if not all else "nothing is found; fewer words find more" if not n else f"{n} of {all} takes"}</div>'
-    finally: self._quiet = False
 
 @patch
 def _id(self:HistoryDashboard):
@@ -116,9 +113,7 @@ def open(self:HistoryDashboard):
     "Play the chosen take, and show what is known about it"
     id = self._id()
     self.chosen,o = id,self.kept[id]
-    self._quiet = True
-    self.stars.value,self.tags.value,self.note.value = o.stars,' '.join(o.tags),o.note
-    self._quiet = False
+    with self.quiet(): self.stars.value,self.tags.value,self.note.value = o.stars,' '.join(o.tags),o.note
     def then(take):
         self.player.hear(take)
         self.player.look(take)
@@ -248,40 +243,5 @@ def keep(self:HistoryDashboard)->str:
     return f"kept as the preset '{p.name}'"
 
 # %% ../nbs/81_ui_history.ipynb #710807ac
-@patch
-def say(self:HistoryDashboard,
-    text:str, # Any text
-    bad:bool=False # Whether something went wrong
-):
-    "A line above the player"
-    mark = 'border-left:3px solid #c8553d;padding-left:.5rem;' if bad else 'opacity:.8;'
-    self.status.value = f'<div role="status" style="{mark}white-space:pre-line;line-height:1.4;min-height:1.4em">{escape(text)}</div>'
-
-@patch
-def press(self:HistoryDashboard,
-    verb:str # Name of a method
-):
-    "What a button does: one call, and words about what came of it"
-    try:
-        with collected() as notes: res = getattr(self, verb)()
-    except Exception as e:
-        if not isinstance(e, SdaudioError): logging.getLogger('sdaudio').exception(verb)
-        return self.say(error_words(e, verb), bad=True)
-    if not isinstance(res, tuple): return self.say('\n'.join([res or '', *notes]))
-    call,then = res
-    named = Event() # a job may be over before it has a name here
-    def done(job):
-        named.wait(5)
-        if self._job is job: self.say('\n'.join(o for o in (then(job.result) or '', *job.notes) if o) if job.state=='done' else job.words, bad=job.state=='failed')
-    self._job = self.jobs.start(call, verb, newest=True, done=done)
-    named.set()
-
-@patch
-def wait(self:HistoryDashboard)->'HistoryDashboard':
-    "Until nothing is under way, for cells and tests"
-    self.jobs.wait()
-    if self.model_dashboard: self.model_dashboard.wait()
-    return self
-
 @dashboard.register
 def _(noun:History, **kwargs): return HistoryDashboard(noun, **kwargs)

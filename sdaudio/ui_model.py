@@ -6,16 +6,14 @@
 __all__ = ['ModelDashboard']
 
 # %% ../nbs/81_ui_model.ipynb #cb3c37e4
-import logging
 from html import escape
 from pathlib import Path
 from random import SystemRandom
-from threading import Event
 
 import ipywidgets as W
 from fastcore.basics import patch
 
-from .config import InputError, SdaudioError
+from .config import InputError
 from .store import home, safe_name, unique_path, write_bytes
 from .generate import Recipe, envelope, lfo
 from .spatial import SpatialConfig
@@ -26,7 +24,8 @@ from .compare import Comparison
 from .encode import SoundMap # with it a model can encode, and likewise below
 from .controls import Solved
 from .presets import Presets
-from .jobs import Job, Jobs, collected, error_words
+from .jobs import Job
+from .board import Board, small, text_box
 from .widgets import ControlSlider, CurveEditor, MapView, Player, curve_points, dashboard, field_widget, leaves, row, sound_bytes, tenths
 
 # %% ../nbs/81_ui_model.ipynb #1a781ec1
@@ -36,16 +35,16 @@ _buttons = dict(
     random=('Random', '', 'Some sliders somewhere in their safe range, and a take; locked ones stay'),
     reset=('Reset', '', 'All sliders back to the middle but the locked ones'))
 
-class ModelDashboard:
+class ModelDashboard(Board):
     "Sliders, a player and a picture for a model; each button is one call of the library"
     def __init__(self,
         model:Model, # What is played
         folder:str|Path='takes' # Where the export button writes
     ):
+        super().__init__()
         self.model,self.folder = model,Path(folder)
         self.take,self.recipes,self.curves,self.path,self.start = None,[],{},[],{} # what is heard, the recipes so far, and what a recipe has beside numbers
-        self.more,self.less,self._quiet,self._job,self._after,self.sliders,self.buttons,self._map = [],[],False,None,None,{},{},None
-        self.jobs = Jobs()
+        self.more,self.less,self._after,self.sliders,self._map = [],[],None,{},None
         self._sound_parts()
         self.pages = dict(Takes=self._takes_page(), Move=self._move_page(), Space=self._space_page(), Map=self._map_page(), Presets=self._presets_page(),
                           Like=self._like_page(), Controls=self._controls_page(), Export=self._export_page())
@@ -55,9 +54,17 @@ class ModelDashboard:
         self._refresh()
         self.say('Press Generate for a first take.')
 
-    def _repr_mimebundle_(self, **kwargs):
-        "The widgets, and for pages that cannot run them what they showed"
-        return self.widget._repr_mimebundle_(**kwargs) | {'text/html': self._still()}
+    def _begun(self, res, verb):
+        if isinstance(res, Recipe): self.make(res)
+        return isinstance(res, Recipe) or super()._begun(res, verb)
+
+    def wait(self,
+        seconds:float=60. # At most
+    )->'ModelDashboard':
+        "Until nothing is under way, for cells and tests"
+        super().wait(seconds)
+        if self._after: self._after.wait(seconds)
+        return self
 
     def _still(self):
         "The dashboard as plain HTML"
@@ -66,16 +73,7 @@ class ModelDashboard:
 # %% ../nbs/81_ui_model.ipynb #13bcd766
 def _full(): return W.Layout(width='auto', max_width='680px')
 
-def _small(text): return W.HTML(f'<div style="opacity:.75;line-height:1.4;max-width:42rem;white-space:normal">{escape(text)}</div>')
 def _title(text): return W.HTML(f'<div style="font-weight:600;margin:.35rem 0 .15rem">{escape(text)}</div>')
-
-@patch
-def _button(self:ModelDashboard, verb, label, tip, style='', width='auto'):
-    "A button that calls a method of that name"
-    self.buttons[verb] = b = W.Button(description=label, tooltip=tip, button_style=style, layout=W.Layout(width=width, min_width='5rem'))
-    b.on_click(lambda _: self.press(verb))
-    b.add_class(f'sdaudio-{verb}')
-    return b
 
 def _upload(label, tip):
     "A button for a file, which goes into the folder of sounds at once and not into the notebook; its place is in `path`"
@@ -98,18 +96,15 @@ def _sound_parts(self:ModelDashboard):
     self.loop = field_widget(r, 'loop', layout=W.Layout(width='auto', margin='0 0 0 6.4rem'))
     self.live = W.ToggleButton(description='At every move', tooltip='A take whenever a slider is let go', value=True, layout=W.Layout(width='auto'))
     self.player = Player(autoplay=True, label='the take')
-    self.status,self.progress = W.HTML(),W.FloatProgress(min=0, max=1, layout=W.Layout(width='8rem', display='none'))
-    self.stop = self._button('cancel', 'Stop', 'Leave the take that is being made')
-    self.stop.layout.display = 'none'
 
 # %% ../nbs/81_ui_model.ipynb #1786b8a7
 @patch
 def _takes_page(self:ModelDashboard):
     self.history = W.Select(options=[], rows=6, layout=_full())
     self.against = W.Dropdown(options=[], description='with', tooltip='The other take', style=dict(description_width='2.5rem'), layout=W.Layout(flex='1 1 12rem', width='auto', max_width='26rem'))
-    compare = self._button('compare', 'Compare', 'Both in the player, equally loud: A is the take that is heard, B the other one')
-    keep = self._button('keep', 'Keep the one I hear', 'A preset of the take at which the player stands')
-    return W.VBox([_small('Takes of this dashboard, the newest first. Choosing one brings it back, sample by sample.'), self.history, row(compare, self.against, keep)])
+    compare = self.button('compare', 'Compare', 'Both in the player, equally loud: A is the take that is heard, B the other one')
+    keep = self.button('keep', 'Keep the one I hear', 'A preset of the take at which the player stands')
+    return W.VBox([small('Takes of this dashboard, the newest first. Choosing one brings it back, sample by sample.'), self.history, row(compare, self.against, keep)])
 
 @patch
 def _move_page(self:ModelDashboard):
@@ -118,8 +113,8 @@ def _move_page(self:ModelDashboard):
     self.rate,self.shape = W.BoundedFloatText(value=.5, min=.02, max=20, step=.1, tooltip='Cycles per second', layout=W.Layout(width='4.5rem')),W.Dropdown(options=['sine', 'triangle', 'ramp', 'square'], layout=W.Layout(width='6.5rem'))
     self.envelope_file = _upload('Envelope of a file', 'The loudness of a recording becomes the curve')
     self.walking,self.walk = W.Checkbox(description='walk', indent=False, tooltip='Each sound near the last one', layout=W.Layout(width='5rem')),W.FloatSlider(value=.1, min=0, max=1, step=.05, continuous_update=False, layout=W.Layout(width='14rem'))
-    return W.VBox([self.which, self.curve, row(self._button('flat', 'Flat', 'No curve: it stands where its slider stands'), self._button('swing', 'LFO', 'Up and down within the safe range'), self.rate, self.shape, self.envelope_file),
-                   row(self.walking, self.walk, _small('0 the same again, 0.1 among the nearest tenth, 1 anywhere'))])
+    return W.VBox([self.which, self.curve, row(self.button('flat', 'Flat', 'No curve: it stands where its slider stands'), self.button('swing', 'LFO', 'Up and down within the safe range'), self.rate, self.shape, self.envelope_file),
+                   row(self.walking, self.walk, small('0 the same again, 0.1 among the nearest tenth, 1 anywhere'))])
 
 @patch
 def _space_page(self:ModelDashboard):
@@ -131,21 +126,20 @@ def _space_page(self:ModelDashboard):
         for k,b in boxes.items(): b.layout.display = None if k==self.kind.value else 'none'
     self.kind.observe(shown, 'value'); shown()
     words = ' '.join(f'{k}: {SpatialConfig.help()[k]}.' for v in both.values() for k in v)
-    return W.VBox([self.kind, *boxes.values(), _small(words)])
+    return W.VBox([self.kind, *boxes.values(), small(words)])
 
 @patch
 def _map_page(self:ModelDashboard):
     self.map,self.spot = MapView(),None
-    return W.VBox([self.map, row(self._button('start_here', 'Start here', 'Takes begin with the sound that was clicked'), self._button('free', 'Anywhere', 'No start, no path')),
-                   _small('What sounds alike lies together; a colour for each recording. A path that was drawn is played by the next take.')])
+    return W.VBox([self.map, row(self.button('start_here', 'Start here', 'Takes begin with the sound that was clicked'), self.button('free', 'Anywhere', 'No start, no path')),
+                   small('What sounds alike lies together; a colour for each recording. A path that was drawn is played by the next take.')])
 
 @patch
 def _presets_page(self:ModelDashboard):
     self.presets = W.Select(options=[], rows=5, layout=_full())
-    def text(hint, w='9rem'): return W.Text(placeholder=hint, layout=W.Layout(flex=f'1 1 {w}', width='auto', max_width='18rem'))
-    self.preset_name,self.preset_folder,self.preset_about = text('name'),text('folder'),text('description', '14rem')
+    self.preset_name,self.preset_folder,self.preset_about = text_box('name', width='9rem'),text_box('folder', width='9rem'),text_box('description', width='14rem')
     self.preset_seed = W.Checkbox(description='with its seed', indent=False, tooltip='One take, not a kind of takes', layout=W.Layout(width='8rem'))
-    b = self._button
+    b = self.button
     return W.VBox([row(self.preset_name, self.preset_folder, self.preset_about, max_width='680px'), row(self.preset_seed, b('save_preset', 'Save', 'Give these settings a name', 'primary')), self.presets,
                    row(b('recall_preset', 'Recall', 'Set everything as the preset has it, and play it'), b('update_preset', 'Update', 'The chosen preset gets these settings'), b('rename_preset', 'Rename', 'The chosen preset gets the name above'),
                        b('delete_preset', 'Delete', 'Put the chosen preset aside'), b('undo_preset', 'Undo', 'Bring back what was deleted last'))])
@@ -154,7 +148,7 @@ def _presets_page(self:ModelDashboard):
 def _like_page(self:ModelDashboard):
     self.file,self.timbre = _upload('Recording', 'A file that goes through the model'),_upload('Timbre of', 'Another file, which sounds instead')
     self.found = W.HTML()
-    b = self._button
+    b = self.button
     return W.VBox([row(b('nearest', 'Nearest recordings', 'Which recordings this take is nearest to, and how new it is'), b('report', 'Report', 'What is wrong with this take'), b('scorecard', 'Scorecard', 'How good this instrument is')),
                    _title('A recording of yours through the model'), row(self.file, self.timbre, b('encode', 'Play it', 'The recording, with the sliders as they stand')), self.found])
 
@@ -162,8 +156,8 @@ def _like_page(self:ModelDashboard):
 def _controls_page(self:ModelDashboard):
     self.own,self.renamed = W.Text(placeholder='name', layout=W.Layout(width='10rem')),W.Dropdown(options=[], layout=W.Layout(width='auto', max_width='14rem'))
     self.examples = W.HTML()
-    b = self._button
-    return W.VBox([_small('A control of your own: three takes or more that have it, three that have it not.'),
+    b = self.button
+    return W.VBox([small('A control of your own: three takes or more that have it, three that have it not.'),
                    row(b('like_this', 'This take has it', 'An example of more'), b('unlike_this', 'This take has it not', 'An example of less'), b('forget', 'Clear', 'Begin again')), self.examples,
                    row(self.own, b('make_control', 'Make it', 'Look for a control of this name, and prove it')), _title('Another name for a control'), row(self.renamed, b('rename', 'Call it as above', 'Recipes with the old name go on working'))])
 
@@ -187,13 +181,13 @@ def _export_page(self:ModelDashboard):
         if c.bits in depths[suffix]: e['bits'].value = c.bits
         for k,on in dict(bits=bool(depths[suffix]), quality=not depths[suffix], kbps=suffix=='.mp3', level=suffix=='.flac').items(): e[k].disabled = not on
     self.format.observe(fitting, 'value'); fitting()
-    return W.VBox([row(self.name, self.format, self._button('export', 'Export', f'Write this take into the folder {self.folder}', 'primary')), more, _small(f'Files go into {self.folder.absolute()}, each with its recipe beside it.')])
+    return W.VBox([row(self.name, self.format, self.button('export', 'Export', f'Write this take into the folder {self.folder}', 'primary')), more, small(f'Files go into {self.folder.absolute()}, each with its recipe beside it.')])
 
 # %% ../nbs/81_ui_model.ipynb #fa10a812
 @patch
 def _layout(self:ModelDashboard):
     "Sliders on the left, sound on the right; where there is little room, sound above sliders"
-    b = [self._button(k, *o[::2], o[1]) for k,o in _buttons.items()]
+    b = [self.button(k, *o[::2], o[1]) for k,o in _buttons.items()]
     self.controls = W.VBox([])
     self.tabs = leaves(self.pages)
     parts = dict(top=[row(*b, self.live), row(self.status, self.progress, self.stop, min_height='2rem'), self.player],
@@ -277,72 +271,6 @@ def _with(self:ModelDashboard, **changes):
 
 # %% ../nbs/81_ui_model.ipynb #5815a79f
 @patch
-def say(self:ModelDashboard,
-    text:str, # Any text
-    bad:bool=False # Whether something went wrong
-):
-    "A line above the player"
-    mark = 'border-left:3px solid #c8553d;padding-left:.5rem;' if bad else 'opacity:.8;'
-    self.status.value = f'<div role="status" style="{mark}white-space:pre-line;line-height:1.4;min-height:1.4em">{escape(text)}</div>'
-
-@patch
-def press(self:ModelDashboard,
-    verb:str # Name of a method
-):
-    "What a button does: one call, and words about what came of it"
-    try:
-        with collected() as notes: res = getattr(self, verb)()
-    except Exception as e:
-        if not isinstance(e, SdaudioError): logging.getLogger('sdaudio').exception(verb)
-        return self.say(error_words(e, verb), bad=True)
-    if isinstance(res, Recipe): self.make(res)
-    elif isinstance(res, tuple): self.work(*res, name=verb)
-    elif res is not None: self.say('\n'.join([res, *notes]))
-
-@patch
-def work(self:ModelDashboard,
-    call, # Gets a `Job`, gives anything; in a thread
-    then, # Gets what came of it, gives words; where widgets live
-    name:str='this' # For errors
-):
-    "Begin something that may take a while; the newest wins"
-    def over(job):
-        if self._job is not job: return
-        self._busy(False)
-        if job.state=='done': self.say('\n'.join(o for o in (then(job.result) or '', *job.notes) if o))
-        else: self.say('Stopped.' if job.state=='cancelled' else job.words, bad=job.state=='failed')
-    def tell(job):
-        if self._job is job: self.progress.value,self.progress.layout.display = job.share,None
-    self.say('One moment ...')
-    self._busy(True)
-    named = Event() # a job may be over before it has a name here
-    def done(job):
-        named.wait(5)
-        over(job)
-    self._job = None
-    self._job = self.jobs.start(call, name, newest=True, done=done, tell=tell)
-    named.set()
-
-@patch
-def _busy(self:ModelDashboard, on):
-    self.stop.layout.display = None if on else 'none'
-    if not on: self.progress.layout.display = 'none'
-
-@patch
-def cancel(self:ModelDashboard):
-    "Leave what is under way"
-    self.jobs.cancel()
-
-@patch
-def wait(self:ModelDashboard,
-    seconds:float=60. # At most
-)->'ModelDashboard':
-    "Until nothing is under way, for cells and tests"
-    self.jobs.wait(seconds)
-    if self._after: self._after.wait(seconds)
-    return self
-
-@patch
 def make(self:ModelDashboard,
     recipe:Recipe # Of this model
 ):
@@ -351,7 +279,7 @@ def make(self:ModelDashboard,
         take = self.model.play(recipe, tell=False, progress=job.tick)
         job.tick(1, 1)
         return take,sound_bytes(take, loop=take.recipe.loop)
-    self.work(call, lambda o: _heard(self.show(*o)), 'this take')
+    self.work(call, lambda o: _heard(self.show(*o)), name='this take')
 
 def _heard(take): return f'seed {take.recipe.seed}, {take.duration:g} s'
 
