@@ -33,6 +33,7 @@ from .compare import Comparison
 from .controls import Solved
 from .pack import sample_pack
 from .blend import Blend, play_any
+from .many import write_takes # with it a model has generate_many
 from .widgets import dashboard
 from .ui_model import ModelDashboard
 from .ui_history import HistoryDashboard
