@@ -13,7 +13,6 @@ import soundfile as sf
 
 from bench import arguments, check, report
 
-args = arguments(__doc__, files=500, seconds=60., channels=1, steps=20, copies=0)
 code = '''
 import sys
 def note(what): print(what, flush=True)
@@ -75,6 +74,7 @@ def recording(k, n, sr=48_000):
 
 
 if __name__=='__main__':
+    args = arguments(__doc__, files=500, seconds=60., channels=1, steps=20, copies=0)
     with tempfile.TemporaryDirectory() as tmp:
         folder,n = Path(tmp)/'recordings',int(args.seconds*48_000)
         folder.mkdir()
