@@ -334,14 +334,15 @@ class Probe:
         return torch.stack([d.get(k, none) for k in self.qualities], 1),torch.stack([d[needs[k][0]]>=needs[k][1] if k in needs and k in d else d.get(k, none)==d.get(k, none) for k in self.qualities], 1)
 
 def _base_rows(memory, spec, n):
-    "First rows of excerpts, and which of them are to search with (every other), to tune by and to judge by"
+    "First rows of excerpts, and which of them are to search with (half), to tune by (three of ten) and to judge by (two of ten)"
     rows = torch.cat([torch.arange(a, max(b-n, a)+1, 4) for a,b,*_ in memory.bounds.tolist() if b-a>=n] or [torch.zeros(0, dtype=torch.long)])
     if len(rows):
         power = torch.cat([expand(memory.magnitudes(o), memory.stats.floor).square().sum(1) for o in torch.arange(len(memory)).split(4096)])
         level = 10*(torch.cat([torch.zeros(1), power.double().cumsum(0).float()]).diff().unfold(0, n, 1).sum(1)[rows]+1e-20).log10()
-        rows = _spread(rows[level>level.quantile(.95)-25], 72)
+        rows = _spread(rows[level>level.quantile(.95)-25], 80)
     every = torch.arange(len(rows))
-    return rows,every[::2],_spread(every[1::4], 16),_spread(every[3::4], 16)
+    turn = every%10
+    return rows,every[::2],every[(turn==1)|(turn==5)|(turn==7)],every[(turn==3)|(turn==9)]
 
 def _spread(v, most):
     "Evenly chosen, so many at most"
@@ -457,7 +458,7 @@ def _along(probe, push, k, positions, own=''):
     last = len(positions)-1
     return tuple(map(torch.stack, zip(*(probe.measure(k, probe.z[k]+v*push, '' if i in (0, last) else own) for i,v in enumerate(positions)))))
 
-def _changes(D, there, compass, j):
+def _changes(D, there, compass, j, least=.5):
     "From one end to the other: own change of the usual base point, the largest change of another quality against it, which that is, and which qualities too few base points have"
     change = torch.where(there[0]&there[-1], D[-1]-D[0], torch.nan)/compass.spread # what a sound has not, it cannot show
     change = torch.where(there[0]^there[-1], 1., change) # to get or to lose it is a change of one spread
@@ -466,7 +467,7 @@ def _changes(D, there, compass, j):
     beyond = change-torch.minimum(torch.maximum(change, along.clamp(max=0)), along.clamp(min=0)) # what goes along does so no farther, and never the other way
     other = torch.where((there[0]^there[-1]) & compass.kin[j], 0, beyond).abs().nanmedian(0).values
     seen = (~change.isnan()).sum(0)
-    other = torch.where((2*seen<len(change)) | (other<compass.audible/2/compass.spread), 0, other); other[j] = 0
+    other = torch.where((2*seen<len(change)) | (other<least*compass.audible/compass.spread), 0, other); other[j] = 0
     return own.item(), (other.max()/own.abs().clamp(min=1e-6)).item(), list(compass.probe.qualities)[other.argmax()], [k for k,n in zip(compass.probe.qualities, seen.tolist()) if 2*n<len(change)]
 
 def _spearman(D, there):
@@ -493,7 +494,7 @@ def _prove(probe, compass, j):
     for how in ((.3, 10.), (1., 10.), (.3, 30.)):
         found = _range(probe, compass, j, how, edge)
         if found and (best is None or found[0]>best[0]): best = found
-        if not found or found[0][0] or found[0][1]<-3*leakage_most: break
+        if not found or found[0][0]==2 or found[0][0]==0 and found[0][1]<-3*leakage_most: break
     if best is None: return failed('what is heard does not follow the direction')
     return _judge(probe, compass, j, edge, *best[1:])
 
@@ -504,16 +505,20 @@ def _range(probe, compass, j, how, edge):
     for _ in range(2): # how far one unit is, for a change of half a spread
         (down,here),(up,there) = (probe.measure(k[::2], probe.z[k[::2]]+v/gain*push[::2], name) for v in (-.25, .25))
         gain = gain*min(max(torch.where(here&there, up-down, 0)[:,j].median().item()/(.5*s), .3), 3.)
-    at = [v*min(-edge[2], _FAR)/gain for v in (-1, -.4, -.12)]+[0.]+[v*min(edge[3], _FAR)/gain for v in (.12, .4, 1)]
+    if gain<.1: return None
+    down,up = (sorted({min(v, end)/gain for v in _STEPS}) for end in (-edge[2], edge[3]))
+    at = [-v for v in down[::-1]]+[0.]+up
     D,there = _along(probe, push, k, at)
     best = None
-    for a,b in product(range(4), range(3, 7)):
+    for a,b in product(range(len(down)+1), range(len(down), len(at))):
         if at[b]<=at[a]: continue
-        (own,*_),*_ = parts = [_changes(D[[a, b]][:,o], there[[a, b]][:,o], compass, j) for o in (slice(None), slice(0, None, 2), slice(1, None, 2))]
-        leak = max(o[1] for o in parts) # by half of the excerpts as well: it has to hold for others
+        parts = [[_changes(D[[a, b]][:,o], there[[a, b]][:,o], compass, j, least) for o in (slice(None), slice(0, None, 2), slice(1, None, 2))] for least in (.25, .5)]
+        own,leaks = parts[0][0][0],[max(o[1] for o in p) for p in parts] # by half of the excerpts as well
         steps,steady = own*s/d.audible,b-a<2 or _spearman(D[a:b+1,:,j], there[a:b+1,:,j])>=.95
-        ok = steps>=1.4 and leak<=.8*leakage_most and steady
-        rank = ok,min(steps, 8)-10*leak if ok else -leak if steps>=1.4 else steps-100 # well heard and pure, and then far
+        pure = [1-o/(.8*leakage_most) for o in leaks] # with a margin, since it has to hold for others
+        sure = 0 if not steady else 2 if steps>=2 and pure[0]>=0 else 1 if steps>=1.4 and pure[1]>=0 else 0 # one is also pure because it is small
+        both = min(-at[a], at[b])/max(-at[a], at[b])
+        rank = sure,(min(steps, 3)+.1*min(steps, 20))*pure[2-sure]+both if sure else -leaks[1] if steps>=1.4 else steps-100 # well heard and pure, to both sides, and then far
         if best is None or rank>best[0]: best = rank,own/(at[b]-at[a]),(at[a], at[b])
     rank,gain,ends = best
     if gain<.05: return None
@@ -535,7 +540,7 @@ def _judge(probe, compass, j, edge, F, safe, how):
     return Control(name, *edge[:2], *safe, effect={k: round(v, 4) for (k,d),v in zip(probe.qualities.items(), effect) if abs(v)>=.5*d.audible or k==name}, spearman=round(rho, 3),
                    leakage=round(leak, 3), leaks=leaks if leak else '', unseen=unseen, stability=round(stability, 3), reach=round(reach, 4), verified=not why, reason='; '.join(why)),(F@compass.axes)
 
-_FAR = 1.5 # spreads of the corpus to either side
+_STEPS = (.1, .2, .4, .8, 1.5) # spreads of the corpus to either side, that are tried
 
 # %% ../nbs/60_latent.ipynb #9c42f67c
 @torch.no_grad()
