@@ -106,7 +106,7 @@ class SoundMap:
     def __repr__(self): return f"{len(self.rows)} stretches of {len(self.typical())} recordings, {len(self.takes)} takes; {self.spread:.0%} of what differs among them is on the map"
 
     def _repr_html_(self):
-        cells = ''.join(f'<tr><td style="text-align:left">{escape(o["file"])} at {o["start"]:.2f} s</td><td>{o["x"]:+.1f}, {o["y"]:+.1f}</td><td>{self.hear(o["row"]).player()}</td></tr>' for o in self.typical()[:24])
+        cells = ''.join(f'<tr><td style="text-align:left">{escape(o["file"])} at {o["start"]:.2f} s</td><td>{o["x"]:+.1f}, {o["y"]:+.1f}</td><td style="min-width:14em">{self.hear(o["row"]).player()}</td></tr>' for o in self.typical()[:24])
         return f'{self.plot()._repr_html_()}<div>{escape(repr(self))}</div><table><tr><th style="text-align:left">a stretch of</th><th>at</th><th></th></tr>{cells}</table>'
 
 def _colour(i, n):

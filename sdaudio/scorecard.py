@@ -403,7 +403,7 @@ class Likeness:
         return '\n'.join([self.words(), *(f"{o['file']} at {o['start']:.2f} s: {o['distance_db']:.1f} dB away" for o in self.rows)])
 
     def _repr_html_(self):
-        rows = ''.join(f'<tr><td style="text-align:left">{escape(o["file"])} at {o["start"]:.2f} s</td><td>{o["distance_db"]:.1f} dB</td><td>{s.player()}</td></tr>' for o,s in zip(self.rows, self.sounds))
+        rows = ''.join(f'<tr><td style="text-align:left">{escape(o["file"])} at {o["start"]:.2f} s</td><td>{o["distance_db"]:.1f} dB</td><td style="min-width:14em">{s.player()}</td></tr>' for o,s in zip(self.rows, self.sounds))
         return f'<div>{escape(self.words())}</div><table>{rows}</table>'
 
 def likeness(

@@ -44,15 +44,17 @@ def output_md(
     data = o.get('data', {})
     if 'application/vnd.jupyter.widget-view+json' in data and 'text/html' not in data:
         return '<div class="result"><p class="widget">A dashboard: open the notebook to use it.</p></div>'
-    if asis: # nbdev links names inside signatures too, where a link is only noise
+    if asis: # nbdev links names inside signatures too, and writes types with their modules, where both are only noise
         unlink = lambda m: re.sub(r'\[(`[^`]+`)\]\([^)]*\)', r'\1', m.group())
-        return re.sub(r'^```.*?^```', unlink, text(data.get('text/markdown')), flags=re.S | re.M)
+        short = lambda m: re.sub(r'\b(?:[a-z_]\w*\.)+(?=[A-Z])', '', m.group()) # before the comment of each line
+        return re.sub(r'^```.*?^```', lambda m: re.sub(r'^[^#\n]*', short, unlink(m), flags=re.M), text(data.get('text/markdown')), flags=re.S | re.M)
     if h := text(data.get('text/html')): return '<div class="result">' + re.sub(r'\n\s*\n+', '\n', h).strip() + '</div>'
     if s := text(data.get('image/svg+xml')): return '<div class="result">' + s[s.find('<svg'):] + '</div>'
     if p := text(data.get('image/png')):
         size = o.get('metadata', {}).get('image/png', {}).get('width')
         return f'<div class="result" markdown>\n\n![A picture of the result]({keep(b64decode(p), "png")}){f"{{ width={size} }}" if size else ""}\n\n</div>'
-    if m := text(data.get('text/markdown')): return f'<div class="result" markdown>\n\n{m}\n\n</div>'
+    if m := text(data.get('text/markdown')): # its headings are none of the page's
+        return '<div class="result" markdown>\n\n' + re.sub(r'^#+ +(.+)$', r'**\1**', m, flags=re.M) + '\n\n</div>'
     if t := text(data.get('text/plain')): return f'<div class="result" markdown>\n\n{fence(t)}\n\n</div>'
     return ''
 
@@ -96,13 +98,18 @@ def renamed(tree, names):
 
 CSS = '''
 .md-grid { max-width: 72rem }
+@media (min-width: 76.25em) { .md-sidebar--primary { width: 10.6rem } .md-sidebar--secondary { width: 9.4rem } }
+.md-typeset pre > code { font-size: .8em }
 .md-typeset .lead { font-size: 1.1rem; opacity: .8; margin-top: -1em }
 .md-typeset .result { overflow-x: auto }
 .md-typeset .result pre > code { background: none; max-height: 30em }
-.md-typeset .result img { background: white }
+.md-typeset .result > .sdaudio-sound { padding-top: .5rem }
 .md-typeset .widget { opacity: .7; font-style: italic }
 .md-typeset audio { width: 100%; max-width: 28rem }
-.md-typeset td code { white-space: nowrap }
+.md-typeset table:not([class]) :is(th, td) { min-width: 0; padding: .5em .8em }
+.md-typeset .result table:not([class]) { width: max-content; max-width: none }
+@media (min-width: 45em) { .md-typeset td code { white-space: nowrap } }
+@media (max-width: 45em) { .md-typeset table:not([class]) :is(th, td) { padding: .5em } .md-typeset .result td { max-width: 12rem } }
 .md-typeset h4 { font-family: var(--md-code-font-family, monospace) }
 '''
 
@@ -157,12 +164,12 @@ def write_config(
     out=ROOT/'_docs' # Folder for the pages
 ): # Path of mkdocs.yml
     "Appearance, navigation, and what counts as a fault; nothing is loaded from anywhere else"
-    def scheme(name, icon, to): return dict(scheme=name, toggle=dict(icon=f'material/{icon}', name=f'Switch to {to} mode'))
+    def scheme(name, icon, to, prefers): return dict(media=f'(prefers-color-scheme: {prefers})', scheme=name, toggle=dict(icon=f'material/{icon}', name=f'Switch to {to} mode'))
     cfg = dict(
         site_name=title, site_description=description, site_url=url+'/', docs_dir='docs', site_dir=str(out), nav=navigation,
         use_directory_urls=False, extra_css=['extra.css'], plugins=['search'],
         theme=dict(name='material', font=False, features=['navigation.indexes', 'navigation.top', 'content.code.copy', 'toc.follow'],
-                   palette=[scheme('default', 'weather-night', 'dark'), scheme('slate', 'weather-sunny', 'light')]),
+                   palette=[scheme('default', 'weather-night', 'dark', 'light'), scheme('slate', 'weather-sunny', 'light', 'dark')]),
         markdown_extensions=['tables', 'attr_list', 'md_in_html', 'admonition', {'toc': dict(permalink=True, toc_depth=3)},
                              'pymdownx.superfences', {'pymdownx.highlight': dict(guess_lang=False)}],
         validation=dict(links=dict(not_found='warn', anchors='warn', absolute_links='warn', unrecognized_links='warn'), nav=dict(omitted_files='warn')))
