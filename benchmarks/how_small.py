@@ -50,9 +50,9 @@ def main():
             print(*rows[-1], flush=True)
     command = f"python benchmarks/how_small.py {' '.join(args.corpora)} --steps {args.steps} --seed {args.seed}"
     judged = '; '.join(f'{k}: {v[0][0]} excerpts' for k,v in heard.items())
-    report('how_small', command, ['corpus', 'recordings', 'seconds', 'events', 'MR', 'untrained, MR', 'nearest recording, MR', 'noise, MR', 'silence, MR', 'named controls'], rows,
+    report('how_small', command, ['corpus', 'recordings', 'seconds', 'events', 'MR', 'untrained', 'nearest', 'noise', 'silence', 'named controls'], rows,
            [f"Files drawn by seed {args.seed}, fewer always among the more; every instrument of a corpus is judged on the loudest excerpt of each of the same other files, which none of them heard ({judged}). "
-            f"{args.steps} steps of training for each, in mono, the phases from the memory."])
+            f"{args.steps} steps of training for each, in mono, the phases from the memory. *Untrained* to *silence* are MR too: the start without training, the most similar moment of the recordings, noise of the same spectrum, silence."])
     names = sorted({k for k,_ in found})
     check([(f"{c}: all were judged on the same excerpts, and each of those can be heard (the softest at {v[0][1]} dB)", len(set(v))==1 and v[0][1]>-50) for c,v in heard.items()]
           +[(f"{c}: more recordings are nearer to those never heard ({found[c,1]['model']:.2f} to {found[c,max(n for k,n in found if k==c)]['model']:.2f})",

@@ -107,9 +107,8 @@ CSS = '''
 .md-typeset .widget { opacity: .7; font-style: italic }
 .md-typeset audio { width: 100%; max-width: 28rem }
 .md-typeset table:not([class]) :is(th, td) { min-width: 0; padding: .5em .8em }
-.md-typeset .result table:not([class]) { width: max-content; max-width: none }
 @media (min-width: 45em) { .md-typeset td code { white-space: nowrap } }
-@media (max-width: 45em) { .md-typeset table:not([class]) :is(th, td) { padding: .5em } .md-typeset .result td { max-width: 12rem } }
+@media (max-width: 45em) { .md-typeset table:not([class]) :is(th, td) { padding: .5em } }
 .md-typeset h4 { font-family: var(--md-code-font-family, monospace) }
 '''
 
