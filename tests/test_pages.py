@@ -28,6 +28,13 @@ def test_outputs_arrive(preview):
     assert 'show_doc' not in md and 'like `g`' in md and '\n[`g`](g.html#g)' in md
     assert 'loud' not in preview.to_md(dict(title='T'), cells)
 
+def test_signatures_are_short_and_results_have_no_headings(preview):
+    shown_md = lambda source, text: preview.to_md(dict(title='T'), [code(source, shown(text_markdown=text))], lambda *_: '')
+    md = shown_md('#| echo: false\n#| output: asis\nshow_doc(f)', '### f\n\n```python\ndef f(\n  a:sdaudio.corpus.Corpus | pathlib.Path, # see sdaudio.trainer.Callback\n)\n```')
+    assert 'a:Corpus | Path, # see sdaudio.trainer.Callback' in md and '### f' in md
+    md = shown_md('card', '# bells\n\n## Limits\n\nFew.')
+    assert '**bells**' in md and '**Limits**' in md and '# bells' not in md and 'Few.' in md
+
 def test_code_with_fences_stays_whole(preview): assert preview.fence('```sh\nls\n```').startswith('````text\n')
 
 @pytest.mark.parametrize('body, fails', [('[b](b.md#here)', ''), ('[b](gone.md)', 'gone.md'), ('[b](b.md#there)', '#there')])
