@@ -494,7 +494,7 @@ def _prove(probe, compass, j):
     for how in ((.3, 10.), (1., 10.), (.3, 30.)):
         found = _range(probe, compass, j, how, edge)
         if found and (best is None or found[0]>best[0]): best = found
-        if not found or found[0][0]==2 or found[0][0]==0 and found[0][1]<-3*leakage_most: break
+        if not found or found[0][0] or found[0][1]<-3*leakage_most: break
     if best is None: return failed('what is heard does not follow the direction')
     return _judge(probe, compass, j, edge, *best[1:])
 
@@ -603,10 +603,10 @@ def find_own(
     latent:LatentMap # As it was so far
 )->LatentMap: # With one own control more, among the failed ones if it did not pass
     "Find a control for a quality told by examples, and prove it like any other"
+    if example.reason: return latent.with_own(example, Control(example.name, 0, 0, 0, 0, reason=example.reason))
     with _still(vae):
         probe = Probe(vae, spec, stats, memory, more={example.name: example})
         if not probe.enough: return latent.with_own(example, _too_little(example.name))
         compass = _Compass(probe, None if latent.own_fields is None else (latent.own_places, latent.own_scale))
         control,F = _prove(probe, compass, len(descriptors))
-    if example.reason: control = control.replace(verified=False, reason='; '.join(filter(None, (example.reason, control.reason))))
     return latent.with_own(example, control, F, compass.places, compass.scale)
