@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random, SystemRandom
 
 import numpy as np
-from scipy.stats import binomtest
+import scipy # its parts come when they are needed
 
 from .config import InputError
 from .presets import Preset, Presets
@@ -81,7 +81,7 @@ def abx_words(
 )->str:
     "What a count of right answers means"
     if not trials: return 'no answer yet'
-    p = binomtest(right, trials, .5, alternative='greater').pvalue
+    p = scipy.stats.binomtest(right, trials, .5, alternative='greater').pvalue
     if trials<5: verdict = 'too few answers to say'
     else: verdict = 'they can be told apart' if p<.05 else 'no difference was heard so far'
     return f"{right} of {trials} right; by guessing alone one would get there in {'under 0.1%' if p<.001 else f'{p:.1%}'} of tries: {verdict}"
@@ -115,7 +115,7 @@ class ABX:
     @property
     def p(self)->float: # 0 to 1
         "How often guessing alone would do as well: one-sided binomial test"
-        return float(binomtest(self.right, len(self.answers), .5, alternative='greater').pvalue) if self.answers else 1.
+        return float(scipy.stats.binomtest(self.right, len(self.answers), .5, alternative='greater').pvalue) if self.answers else 1.
 
     def __repr__(self): return abx_words(self.right, len(self.answers))
     def _repr_html_(self):
@@ -154,7 +154,7 @@ button[aria-pressed=true] { background: #e08a3c; color: #000 } input { width: 10
 def _page(c, blind):
     "Both sounds, buttons, and a table of what counts of right answers mean"
     most = 40
-    p = [[round(float(binomtest(k, n, .5, alternative='greater').pvalue), 5) for k in range(n+1)] if n else [1] for n in range(most+1)]
+    p = [[round(float(scipy.stats.binomtest(k, n, .5, alternative='greater').pvalue), 5) for k in range(n+1)] if n else [1] for n in range(most+1)]
     sounds = [b64encode(s.encode('mp3')).decode() for s in (c.a, c.b)]
     data = json.dumps(dict(names=c.names, blind=blind, p=p, seconds=c.a.duration, sounds=sounds)).replace('<', '\\u003c')
     return f'''<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>A or B</title><style>{_css}</style>

@@ -13,8 +13,7 @@ from math import isfinite
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import minimum_filter1d, uniform_filter1d
-from scipy.signal import butter, fftconvolve, sosfilt
+import scipy # its parts come when they are needed
 
 from .config import Config, FileError, InputError
 from .store import content_hash
@@ -67,13 +66,13 @@ def _quarter_turns(sr):
     r[-1] = 0
     return np.roll(np.fft.irfft(1j*r), n//2)[1:]*np.hanning(n-1)
 
-def _same(y, h): return fftconvolve(y, h, 'same')
+def _same(y, h): return scipy.signal.fftconvolve(y, h, 'same')
 
 def _room_for(m, s, most, sr):
     "How much of a side signal fits beside the middle: at most `most`, less around peaks, never sudden"
     k = 2*(sr//200)+1
     fits = np.clip((most-np.abs(m))/np.maximum(np.abs(s), 1e-9), 0, 1)
-    return uniform_filter1d(minimum_filter1d(fits, k, mode='nearest'), k, mode='nearest')
+    return scipy.ndimage.uniform_filter1d(scipy.ndimage.minimum_filter1d(fits, k, mode='nearest'), k, mode='nearest')
 
 def _widen(y, sr, width, ceiling):
     "Middle and side, the side as strong as `width` says"
@@ -87,7 +86,7 @@ def _widen(y, sr, width, ceiling):
 # %% ../nbs/62_spatial.ipynb #05e339e7
 _taps = ((11, -.8, .50), (17, .7, .45), (23, -.4, .42), (29, .9, .36), (37, -.9, .32), (43, .3, .30), (53, -.6, .25), (61, .6, .22)) # ms, place, gain
 
-def _soft(y, hz, sr, order=1): return sosfilt(butter(order, min(hz, .45*sr), fs=sr, output='sos'), y) if hz < .45*sr else y
+def _soft(y, hz, sr, order=1): return scipy.signal.sosfilt(scipy.signal.butter(order, min(hz, .45*sr), fs=sr, output='sos'), y) if hz < .45*sr else y
 
 def _deepen(y, sr, depth):
     "Softer and duller, with early reflections from both sides"
@@ -188,7 +187,7 @@ def _from(head, azimuth, elevation, distance, sr):
     if distance <= 1: return h
     return np.fft.irfft(np.fft.rfft(h, 2*head.n)*_far(distance, np.fft.rfftfreq(2*head.n, 1/sr)))[..., :head.n]
 
-def _static(y, h): return np.stack([fftconvolve(y, o) for o in h])
+def _static(y, h): return np.stack([scipy.signal.fftconvolve(y, o) for o in h])
 
 def _moving(y, sr, head, places, hop=512):
     "Short pieces that overlap by half, each from its own place"
