@@ -121,7 +121,7 @@ def write_site(
     tree = list(nav(quarto['sidebar']['contents']))
     shutil.rmtree(SITE, ignore_errors=True)
     docs = SITE/'docs'
-    shutil.copytree(ROOT/'nbs'/'images', docs/'images')
+    for o in ('images', 'sounds'): shutil.copytree(ROOT/'nbs'/o, docs/o)
     pages, missing = {}, []
     for name in leaves(tree):
         source = PAGES/name
