@@ -14,6 +14,7 @@ from sdaudio.sound import Plot
 if __name__=='__main__':
     args = arguments(__doc__, most=500, seconds=10., steps=3)
     sizes,rows = [n for n in (5, 20, 100, 500) if n<=args.most],[]
+    if len(sizes)<3: raise SystemExit(f'--most {args.most}: a curve needs three sizes; 100 or more')
     with tempfile.TemporaryDirectory() as tmp:
         for n in sizes:
             folder = Path(tmp)/f'{n} files'; folder.mkdir()

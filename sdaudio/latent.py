@@ -509,16 +509,16 @@ def _range(probe, compass, j, how, edge):
     down,up = (sorted({min(v, end)/gain for v in _STEPS}) for end in (-edge[2], edge[3]))
     at = [-v for v in down[::-1]]+[0.]+up
     D,there = _along(probe, push, k, at)
-    best = None
+    best,most = None,.8*leakage_most # with a margin, since it has to hold for others
     for a,b in product(range(len(down)+1), range(len(down), len(at))):
         if at[b]<=at[a]: continue
         parts = [[_changes(D[[a, b]][:,o], there[[a, b]][:,o], compass, j, least) for o in (slice(None), slice(0, None, 2), slice(1, None, 2))] for least in (.25, .5)]
-        own,leaks = parts[0][0][0],[max(o[1] for o in p) for p in parts] # by half of the excerpts as well
+        own,leaks = parts[0][0][0],[max(o[1] for o in p) for p in parts] # by half of the excerpts as well; the second is also pure because it is small
         steps,steady = own*s/d.audible,b-a<2 or _spearman(D[a:b+1,:,j], there[a:b+1,:,j])>=.95
-        pure = [1-o/(.8*leakage_most) for o in leaks] # with a margin, since it has to hold for others
-        sure = 0 if not steady else 2 if steps>=2 and pure[0]>=0 else 1 if steps>=1.4 and pure[1]>=0 else 0 # one is also pure because it is small
+        fits = [(2-i, leak) for i,(need,leak) in enumerate(zip((2, 1.4), leaks)) if steady and steps>=need and leak<=most]
+        sure,leak = fits[0] if fits else (0, leaks[1])
         both = min(-at[a], at[b])/max(-at[a], at[b])
-        rank = sure,(min(steps, 3)+.1*min(steps, 20))*pure[2-sure]+both if sure else -leaks[1] if steps>=1.4 else steps-100 # well heard and pure, to both sides, and then far
+        rank = sure,(min(steps, 3)+.1*min(steps, 20))*(1-leak/most)+both if sure else -leak if steps>=1.4 else steps-100 # well heard and pure, to both sides, and then far
         if best is None or rank>best[0]: best = rank,own/(at[b]-at[a]),(at[a], at[b])
     rank,gain,ends = best
     if gain<.05: return None
