@@ -146,28 +146,30 @@ class Pictures:
         n_frames:int # Wanted
     )->tuple: # `(M, phase, steps)`, each `(n_mels, n_frames)`
         "Magnitude, phase and steps of some frames of a file"
-        T = self.records[i]['n_frames']
-        a,b = max(start-1, 0), min(start+n_frames, T) # one frame more, for the first step
-        kept = torch.zeros(n_frames+1, 2, self.cfg.bands)
-        kept[:,0] = -100.
-        if b>a: kept[a-start+1:b-start+1] = torch.from_numpy(np.array(self._map(i)[a:b], dtype=np.float32))
-        logm,phase = kept.permute(1,2,0)
-        M,phase = logm.exp(), phase*pi
-        return M[:,1:], phase[:,1:], phase_steps(phase, self.cfg)[:,1:]
+        return tuple(o[0] for o in self._polar([(i, start)], n_frames))
+
+    def _polar(self, cuts, n_frames):
+        kept = torch.zeros(len(cuts), n_frames+1, 2, self.cfg.bands)
+        kept[:,:,0] = -100.
+        for o,(i,start) in zip(kept, cuts):
+            a,b = max(start-1, 0), min(start+n_frames, self.records[i]['n_frames']) # one frame more, for the first step
+            if b>a: o[a-start+1:b-start+1] = torch.from_numpy(np.array(self._map(i)[a:b]))
+        logm,phase = kept.permute(2,0,3,1).contiguous()
+        M,phase = logm.exp_(), phase.mul_(pi)
+        return M[...,1:], phase[...,1:], phase_steps(phase, self.cfg)[...,1:]
 
     def _map(self, i):
         file = self.folder/f"{self.records[i]['hash']}.npy"
         try: return np.load(file, mmap_mode='r') # opened for each excerpt: a map that stays open counts as memory in use
         except OSError as e: raise FileError(f"{file} is gone", "the pictures that were there a moment ago", "the same again; they are made anew") from e
 
-    def picture(self,
-        i:int, # File
-        start:int, # First frame
-        n_frames:int, # Wanted
+    def pictures(self,
+        cuts:list, # Of `(file, first frame)`
+        n_frames:int, # Wanted of each
         floor:float # Magnitude of the mask
-    )->Tensor: # `(2, n_mels, n_frames)`
-        "A picture of some frames of a file, anchored in its own first frame"
-        return to_picture(*self.polar(i, start, n_frames), floor)
+    )->Tensor: # `(cuts, 2, n_mels, n_frames)`
+        "Pictures of some frames of files, each anchored in its own first frame"
+        return to_picture(*self._polar(cuts, n_frames), floor)
 
 _BLOCK,_FORMAT = 2048,4 # frames; raise the format when pictures are worked out differently
 
@@ -282,8 +284,8 @@ class Excerpts(torch.utils.data.Dataset):
         "Statistics over the training part"
         pics = self.pics
         stats = PictureStats(ref=pics.ref, mask_db=pics.cfg.mask_db)
-        some = self.starts[np.linspace(0, len(self.starts)-1, min(len(self.starts), 300)).astype(int)]
-        x = torch.stack([self.pics.picture(i, s, self.cfg.n_frames, stats.floor) for i,s in some.tolist()])
+        some = self.starts[np.linspace(0, len(self.starts)-1, min(len(self.starts), 300)).astype(int)].tolist()
+        x = torch.cat([self.pics.pictures(some[k:k+16], self.cfg.n_frames, stats.floor) for k in range(0, len(some), 16)])
         mag, ifreq = compress(x[:,0], stats.floor), x[:,1,:,1:][x[:,0,:,1:]>=stats.floor]
         if mag.std()==0: raise CorpusError("The recordings are silent", "recordings with sound in them")
         return stats.replace(mag_mean=mag.mean().item(), mag_std=mag.std().item(),
@@ -300,7 +302,7 @@ class Excerpts(torch.utils.data.Dataset):
         start:int # First frame
     )->Tensor: # Normalised picture `(2, n_mels, n_frames)`
         "One excerpt"
-        return normalise(self.pics.picture(i, start, self.cfg.n_frames, self.stats.floor), self.stats)
+        return self._stack([(i, start)])[0]
 
     def batch(self,
         step:int, # The same step draws the same batch
@@ -348,6 +350,6 @@ class Excerpts(torch.utils.data.Dataset):
 
     def _stack(self, cuts):
         "Excerpts one after the other, without a second copy of all of them"
-        out = torch.empty(len(cuts), 2, self.pics.cfg.bands, self.cfg.n_frames)
-        for o,(i,s) in zip(out, cuts): o[:] = self.cut(int(i), int(s))
+        out,cuts = torch.empty(len(cuts), 2, self.pics.cfg.bands, self.cfg.n_frames),[(int(i), int(s)) for i,s in cuts]
+        for k in range(0, len(cuts), 16): out[k:k+16] = normalise(self.pics.pictures(cuts[k:k+16], self.cfg.n_frames, self.stats.floor), self.stats)
         return out

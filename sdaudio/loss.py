@@ -8,11 +8,9 @@ __all__ = ['LossConfig', 'magnitude_loss', 'ifreq_loss', 'kl_loss', 'active_dims
 # %% ../nbs/30_loss.ipynb #34088f15
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from math import pi
+from math import log, pi
 
 import torch
-from auraloss.freq import MultiResolutionSTFTLoss
 from torch import Tensor
 
 from .config import Config, InputError
@@ -51,9 +49,9 @@ def ifreq_loss(
     stats:PictureStats
 )->Tensor: # Scalar in [0, 2]
     "`1 - cos` of the error, weighted by target magnitude, where there is a step to learn"
-    M,ifreq = denormalise(x, stats).unbind(1)
-    masked,anchor = anchor_cells(M, stats.floor)
-    w = torch.where(masked|anchor, 0., (M/stats.floor).log1p().clamp(max=8))
+    c = x[:,0]*stats.mag_std+stats.mag_mean # of a magnitude at the floor, the logarithm of 2
+    masked,anchor = anchor_cells(c, log(2))
+    w = torch.where(masked|anchor, 0., c.clamp(max=8))
     err = 1-((x_hat[:,1]-x[:,1])*(stats.if_std*pi)).cos()
     return (w*err).sum()/w.sum().clamp(min=1e-9)
 
@@ -75,25 +73,45 @@ def active_dims(
     return (mu.var(0)>threshold).sum().item()
 
 # %% ../nbs/30_loss.ipynb #e30d2357
-@lru_cache(8)
-def _mrstft(windows):
-    mr = MultiResolutionSTFTLoss(fft_sizes=list(windows), hop_sizes=[w//4 for w in windows], win_lengths=list(windows))
-    for o in mr.stft_losses: o.stft = partial(_magnitudes, o)
-    return mr
+class _Distance(torch.autograd.Function):
+    "The distance, and its gradient on the way: a third of the time that autograd takes"
+    @staticmethod
+    def forward(ctx, y_hat, y, windows):
+        total,grad,edge,n = 0.,torch.zeros_like(y_hat),max(windows)//2,len(y)
+        both = torch.nn.functional.pad(torch.cat([y_hat, y])[:,None], (edge, edge), 'reflect')[:,0]
+        for w in windows:
+            hop,half,win = w//4,w//2,torch.hann_window(w, device=y.device)
+            D = torch.fft.rfft(both[:,edge-half:both.shape[1]-edge+half].unfold(-1, w, hop)*win)
+            m_hat,m = (D.real.square().add_(D.imag.square()).clamp_(min=_QUIET**2).sqrt_()).split(n)
+            d,ratio = m_hat-m,(m_hat/m).log_()
+            apart,size = d.norm(),m.norm()
+            total = total + apart/size + ratio.abs().mean()
+            if not ctx.needs_input_grad[0]: continue
+            d.mul_(.5/(apart*size).clamp(min=1e-20)).add_(ratio.sign_().div_(m_hat), alpha=.5/d.numel()).div_(m_hat).mul_((m_hat-_QUIET).sign_())
+            D = D[:n]
+            torch.view_as_real(D).mul_(d[...,None])
+            D[...,0] *= 2; D[...,-1] *= 2 # all other bins stand for two
+            frames,k = torch.fft.irfft(D, w, norm='forward').mul_(win),D.shape[1]
+            out = grad.new_zeros(n, y.shape[-1]+w)
+            for j,part in enumerate(frames.split(hop, -1)): out[:,j*hop:(j+k)*hop].view(n, k, hop).add_(part)
+            grad += out[:,half:-half] # and what was reflected at the ends goes back
+            grad[:,1:half+1] += out[:,:half].flip(-1)
+            grad[:,-half-1:-1] += out[:,-half:].flip(-1)
+        if ctx.needs_input_grad[0]: ctx.save_for_backward(grad/len(windows))
+        return total/len(windows)
 
-def _magnitudes(o, x):
-    "auraloss also computes the angle, which these terms do not use and which costs more than the transform"
-    D = torch.stft(x, o.fft_size, o.hop_size, o.win_length, o.window, return_complex=True)
-    return (D.real.square()+D.imag.square()).clamp(min=o.eps).sqrt(), None
+    @staticmethod
+    def backward(ctx, g): return g*ctx.saved_tensors[0],None,None
+
+_QUIET = 1e-4 # magnitudes below this are all the same
 
 def mr_distance(
     y_hat:Tensor, # Decoded waveforms `(..., n)`
-    y:Tensor, # Target, as `y_hat`
+    y:Tensor, # Target, as `y_hat`; no gradient goes there
     windows:tuple=(512, 1024, 2048, 4096) # Samples
 )->Tensor: # Scalar, zero or more
-    "Multi-resolution STFT distance: spectral convergence plus log magnitude (Yamamoto et al. 2020), by auraloss"
-    n = y.shape[-1]
-    return _mrstft(tuple(windows)).to(y.device)(y_hat.reshape(-1, 1, n), y.reshape(-1, 1, n))
+    "Multi-resolution STFT distance: spectral convergence plus log magnitude (Yamamoto et al. 2020), as auraloss defines it"
+    return _Distance.apply(*(o.reshape(-1, y.shape[-1]) for o in (y_hat, y)), windows)
 
 # %% ../nbs/30_loss.ipynb #0742b736
 class VAELoss:
