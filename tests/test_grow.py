@@ -69,9 +69,9 @@ class Last(Callback):
 def test_what_is_replayed_is_not_forgotten(made, monkeypatch):
     model,old,new = made
     with_memory,alone = Last(),Last()
-    quietly(model.grow, new, steps=40, lr=2e-3, old=old, callbacks=[with_memory])
+    quietly(model.grow, new, steps=30, lr=1e-2, old=old, callbacks=[with_memory])
     monkeypatch.setattr(model_module._Replayed, 'batch', lambda self, step, size, seed=0, part=(0, 1): self.fresh.batch(step, size, seed))
-    quietly(model.grow, new, steps=40, lr=2e-3, old=old, callbacks=[alone])
+    quietly(model.grow, new, steps=30, lr=1e-2, old=old, callbacks=[alone])
     assert alone.mr>1.1*with_memory.mr, (alone.mr, with_memory.mr)
 
 
