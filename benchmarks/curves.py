@@ -32,6 +32,6 @@ if __name__=='__main__':
         ax.set(xlabel=f'recordings of {args.seconds:g} s', ylabel=unit, ylim=(0, None)); ax.legend(fontsize=7, frameon=False)
     fig.savefig(here/'results'/'curves.png', dpi=110)
     report('Curves', f'python benchmarks/curves.py --most {args.most} --seconds {args.seconds:g}', ['recordings', *(f'{o}, {u}' for o,u in zip(names, ('s', 's', 's', 'GB', 'GB')))], rows,
-           [f'Recordings of {args.seconds:g} s, mono, 48 kHz; the curves are in `results/curves.png`.'])
+           [f'Recordings of {args.seconds:g} s, mono, 48 kHz.', '', '![Time, memory and disk against the number of recordings](results/curves.png)'])
     each = [(y[-1]-y[-2])/(x[-1]-x[-2]) / max((y[-2]-y[0])/(x[-2]-x[0]), 1e-9) for y in ys]
     check([(f'{name}: one more recording costs no more among {sizes[-1]} than among {sizes[-2]} (ratio {o:.2f}, at most 1.3)', o<=1.3) for name,o in zip(names, each)])
