@@ -6,10 +6,11 @@
 __all__ = ['AudioFile', 'Problem', 'Corpus', 'CheckReport', 'Summary']
 
 # %% ../nbs/11_corpus.ipynb #558f58c9
-import os, re
+import json, os, re, sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from copy import copy
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -26,9 +27,11 @@ from fastcore.basics import patch
 from PIL import Image, ImageDraw
 from rich.console import Console
 from rich.progress import Progress, track
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays, save as save_arrays
 
 from .compat import resample
-from .config import Config, CorpusError, FileError, InputError
+from .config import Config, CorpusError, FileError, InputError, SdaudioError
 from .sound import Sound, open_audio, read_blocks
 from .store import content_hash, home, read_json, safe_name, write_json
 
@@ -198,6 +201,7 @@ def end(self:_Meter):
     self.shape = self.shape-self.shape.mean() if len(self.shape) else self.shape
     self.lo,self.hi = (_thin(o[:, None], 1200, f)[:, 0] for o,f in ((self.lo, np.min), (self.hi, np.max)))
     self.rest = self.means = self.loud = None # an hour leaves 300 kB
+    self.digest = self.digest.hexdigest()
     return self
 
 def _thin(v, most, f=np.mean):
@@ -255,10 +259,47 @@ def _oddities(f, path):
     for what,a,b in re.findall(r'(?m)^\s*([A-Z][\w/ ]*?)\s*: (\d+) \(should be (\d+)\)', f.extra_info):
         if what != 'Data Size': yield f'a header that contradicts itself: {what.strip()} {a}, should be {b}'
 
+# %% ../nbs/11_corpus.ipynb #6457d486
+class _Seen:
+    "What earlier looks found, by what the files hold; where that cannot be read or kept, files are looked into again"
+    def __init__(self): self.new = {}
+
+    def _do(self, sql, rows, many=False):
+        with suppress(sqlite3.Error, SdaudioError), closing(sqlite3.connect(home('cache', 'looks', f'{_LOOK}.db'), timeout=5)) as db, db:
+            db.execute('create table if not exists seen(key text primary key, value blob)')
+            return (db.executemany if many else db.execute)(sql, rows).fetchall()
+        return []
+
+    def _get(self, key): return next((v for v, in self._do('select value from seen where key=?', [key])), None)
+
+    def meter(self, digest): # None if there is none
+        with suppress(SafetensorError, ValueError, KeyError): return _unpacked(v) if (v := self._get(digest)) else None
+
+    def likes(self, digest): # Content of another file to `(agreement, gain)`
+        with suppress(ValueError): return json.loads(self._get(f'{digest} likes') or '{}')
+        return {}
+
+    def keep(self):
+        "Write down what is new, all at once"
+        if self.new: self._do('insert or replace into seen values (?,?)', [*self.new.items()], True)
+
+_LOOK = 1 # raise it when files are looked into differently
+
+def _packed(m):
+    "A meter as bytes that hold numbers only"
+    arrays = {k: np.ascontiguousarray(v) for k,v in vars(m).items() if isinstance(v, np.ndarray)}
+    rest = json.dumps({k: v for k,v in vars(m).items() if k not in arrays}, default=lambda o: o.item())
+    return save_arrays(arrays|dict(_=np.frombuffer(rest.encode(), np.uint8)))
+
+def _unpacked(b):
+    m,arrays = _Meter.__new__(_Meter),load_arrays(b)
+    vars(m).update(json.loads(arrays.pop('_').tobytes()), **arrays)
+    return m
+
 # %% ../nbs/11_corpus.ipynb #6457d487
 class _Stopped(Exception): pass
 
-def _look(path, name, tick=lambda share: None, stop=None):
+def _look(path, name, seen, tick=lambda share: None, stop=None):
     "One file: `(AudioFile or None, its meter, its problems)`"
     found = []
     def say(severity, what, done): found.append(Problem(name, severity, what, done))
@@ -271,15 +312,16 @@ def _look(path, name, tick=lambda share: None, stop=None):
             if not 1000 <= sr <= 1_000_000 or ch > 16:
                 say('refused', f"{ch} channel{'s'*(ch > 1)} at {sr} Hz", 'not used; a damaged header, or more than sdaudio takes: 16 channels, 1 to 1000 kHz')
                 return None, None, found
-            m = _Meter(sr, ch, f.frames/sr)
-            for b in read_blocks(f):
-                m.add(b)
-                tick(len(b)/max(1, f.frames))
-                if stop and stop.is_set(): raise _Stopped
-            m.end()
+            digest = content_hash(path)
+            if (m := seen.meter(digest)) is None:
+                m = _Meter(sr, ch, f.frames/sr)
+                for b in read_blocks(f):
+                    m.add(b)
+                    tick(len(b)/max(1, f.frames))
+                    if stop and stop.is_set(): raise _Stopped
+                seen.new[digest] = _packed(m.end())
             want = max(round(f.frames*_promised(f)) if m.n == f.frames else f.frames, m.n)
             odd = [] if m.n < .99*want else list(_oddities(f, path))
-            digest = content_hash(path)
     except (FileError, InputError) as e:
         say('refused', str(e).splitlines()[0].replace(f"'{path}'", 'it').removeprefix('it ').replace('is empty (0 bytes)', 'empty (0 bytes)'), 'not used')
         return None, None, found
@@ -358,7 +400,7 @@ def _clock(s):
 def _look_all(paths, names, tell=None):
     "Look into all files, on several cores; a progress bar where it takes long, and an end to it with Ctrl-C"
     sizes = [p.stat().st_size if p.exists() else 0 for p in paths]
-    stop = Event()
+    stop,seen = Event(),_Seen()
     with Progress(console=Console(stderr=True), transient=True, disable=bool(tell) or sum(sizes) < 50e6) as bar:
         task = bar.add_task('reading the recordings', total=sum(sizes))
         read = []
@@ -369,7 +411,7 @@ def _look_all(paths, names, tell=None):
                 step = min(size-done, share*size) # a header may promise anything
                 done += step
                 bar.update(task, advance=step)
-            out = _look(p, n, tick, stop)
+            out = _look(p, n, seen, tick, stop)
             bar.update(task, advance=size-done)
             read.append(n)
             if tell: tell(len(read), len(paths), n)
@@ -379,12 +421,13 @@ def _look_all(paths, names, tell=None):
         finally:
             stop.set() # where it was interrupted, what is being read is given up
             ex.shutdown(cancel_futures=True)
+            seen.keep()
 
 def _without_copies(looked):
     "Refuse what has the same samples as an earlier file"
     first,out = {},[]
     for f,m,ps in looked:
-        if f and (d := m.digest.digest()) in first: f,ps = None,ps+[Problem(f.name, 'refused', f'the same samples as {first[d]}', 'used once')]
+        if f and (d := m.digest) in first: f,ps = None,ps+[Problem(f.name, 'refused', f'the same samples as {first[d]}', 'used once')]
         elif f: first[d] = f.name
         out.append((f, m, ps))
     return out
@@ -471,18 +514,23 @@ def _without_likes(looked, least=.93):
     def worth(i):
         f = looked[i][0]
         return -round(f.duration, 1), 'MPEG' in f.format or 'VORBIS' in f.format or 'OPUS' in f.format, -min(f.sr, 48000), i
-    kept,out = [],list(looked)
+    kept,out,seen = [],list(looked),_Seen()
     order = sorted((i for i,o in enumerate(looked) if o[0]), key=worth)
     for i in track(order, 'comparing them', console=Console(stderr=True), transient=True, disable=len(order) < 100):
         f,m,ps = looked[i]
         near = [j for j in kept if looked[j][0].duration*.7 < f.duration]
+        known = seen.likes(f.hash)
+        many = len(known)
         for k,lag in _suspects(m, [looked[j][1] for j in near]) if near else ():
             g,n,_ = looked[near[k]]
-            r,gain = _same_take((f, m), (g, n), lag)
+            if g.hash not in known: known[g.hash] = _same_take((f, m), (g, n), lag)
+            r,gain = known[g.hash]
             if r < least: continue
             out[i] = None, m, ps+[Problem(f.name, 'refused', f'nearly the same recording as {g.name}{_differs(f, g, 1/gain)}', 'used once; copies=True uses both')]
             break
         else: kept.append(i)
+        if len(known)>many: seen.new[f'{f.hash} likes'] = json.dumps(known).encode()
+    seen.keep()
     _excerpt.cache_clear()
     return out
 

@@ -43,7 +43,7 @@ def clear_cache(
     days:float=0., # Only pictures that were not used for so long
     folder:Path|None=None # Where pictures are kept; None: the cache in sdaudio's home
 )->int: # Bytes that are free again
-    "Delete kept pictures; a training that needs them makes them again"
+    "Delete kept pictures, and what was seen in the files; a training that needs them makes them again"
     freed,latest = 0,time.time()-days*86_400
     for sub in [p for p in Path(folder or home('cache')).glob('*') if (p/'manifest.json').exists()]:
         for meta in sub.glob('*.json'):
@@ -52,6 +52,10 @@ def clear_cache(
                 with suppress(OSError): size = p.stat().st_size; p.unlink(); freed += size
         if len(list(sub.iterdir()))>1: write_manifest(sub, read_json(sub/'manifest.json')['settings'])
         else: shutil.rmtree(sub, ignore_errors=True)
+    looks = Path(folder or home('cache'))/'looks' # what was seen in files
+    for p in looks.glob('*'):
+        if p.stat().st_mtime<=latest: freed += p.stat().st_size; p.unlink()
+    with suppress(OSError): looks.rmdir()
     return freed
 
 # %% ../nbs/15_dataset.ipynb #859cf8bd

@@ -386,3 +386,36 @@ def test_summary_shows_itself(good):
     s = Corpus(good).summary()
     assert isinstance(s, dict) and json.loads(json.dumps(s)) == s and s['stereo'] is False
     assert s._repr_html_().count('<svg') == 1 and s['loudness_lufs']['min'] < 0
+
+# ---- a second look
+
+def shown(c): return c.files, c.problems, str(c.check()), c._repr_html_(), c.summary(), c.id
+
+def test_what_was_seen_is_not_looked_at_again(tmp_path, sdaudio_home, monkeypatch):
+    "Not the samples of a file, nor how like two files are, until a file changes or the cache is gone or damaged; the findings are the same"
+    from sdaudio import corpus as module
+    from sdaudio.dataset import cache_size, clear_cache
+    demo_corpus(d := tmp_path/'corpus', n=3)
+    y = Sound.load(sorted(d.iterdir())[0])
+    y.gain(-3).save(d/'again.ogg') # nearly the same recording
+    noise().save(d/'twin.wav'); shutil.copy(d/'twin.wav', d/'twin2.wav')
+    Sound(np.full((1, 4000), .3), SR).save(d/'flat.wav')
+    (d/'broken.wav').write_bytes(b'RIFF')
+    looked, compared, real, like = [], [], module._Meter.end, module._same_take
+    monkeypatch.setattr(module._Meter, 'end', lambda self: looked.append(1) or real(self))
+    monkeypatch.setattr(module, '_same_take', lambda *a: compared.append(1) or like(*a))
+    def look():
+        looked.clear(); compared.clear()
+        return shown(Corpus(d))
+    clear_cache() # the demo has looked at its files
+    first = look()
+    assert len(looked) == 7 and compared and any('nearly the same' in p.what for p in first[1])
+    assert look() == first and not looked and not compared
+    noise(seed=5).save(d/'new.wav').replace(d/'twin2.wav')
+    after = look()
+    assert len(looked) == 1 and after != first
+    (db := next((sdaudio_home/'cache'/'looks').iterdir())).write_bytes(b'no database'*100)
+    assert look() == after and len(looked) == 7
+    db.unlink(); look()
+    assert cache_size() > 1000 and clear_cache() > 1000 and not db.exists()
+    assert look() == after and len(looked) == 7
