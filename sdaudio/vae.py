@@ -20,7 +20,7 @@ class VAEConfig(Config):
     "The shape of the network"
     bands: int = 256 # Rows of a picture
     n_frames: int = 8 # Frames that one point of the latent space describes
-    latent_dim: int = 128 # Numbers that describe them
+    latent_dim: int = 256 # Numbers that describe them
     width: int = 512 # Channels of the residual networks
     depth: int = 2 # Blocks in each of the two
     logvar: float = -5. # Log-variance of the latent before training
