@@ -19,12 +19,12 @@ def note(what): print(what, flush=True)
 from sdaudio.corpus import Corpus
 from sdaudio.callbacks import Callback
 from sdaudio.dataset import DataConfig, cache_size
-from sdaudio.model import Settings, start_model, train
+from sdaudio.model import choose_settings, start_model, train
 from sdaudio.trainer import CancelFit
 folder,channels,steps,copies = sys.argv[1],*map(int, sys.argv[2:])
 note('imports')
 corpus = Corpus(folder); note(f'reading and checking ({corpus.duration/60:.0f} min in {len(corpus)} files)')
-settings = Settings(data=DataConfig(copies=copies)).with_channels(channels)
+settings = choose_settings('auto', corpus.duration, channels).replace(data=DataConfig(copies=copies)) # as a newcomer gets them
 model,data = start_model(corpus, settings, progress=False); note('pictures and first model')
 model.generate(duration=4.); note('a take of 4 s')
 del model, data

@@ -305,7 +305,7 @@ class Trainer:
         self.terms = self.loss(x_hat.float(), x, mu.float().flatten(0,1), logvar.float().flatten(0,1), self.step)
         self.opt.zero_grad(); self.terms['total'].backward()
         self.terms = self.group.average(self.vae.parameters(), self.terms)
-        steep = torch.nn.utils.get_total_norm([o.grad for o in self.vae.parameters()])
+        steep = torch.nn.utils.get_total_norm([o.grad for o in self.vae.parameters() if o.grad is not None])
         if steep>1: torch.nn.utils.clip_grads_with_norm_(self.vae.parameters(), 1., steep)
         if not (self.terms['total'].isfinite() and steep.isfinite()): self._diverge()
         self.opt.step()
