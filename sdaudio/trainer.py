@@ -112,6 +112,7 @@ def course_words(
 )->dict: # Kind to words; empty for a healthy course
     "Overfitting and divergence, said in words"
     out,fit = {},[_fit(o['train']) for o in looks if o.get('train')]
+    if fit and (held := looks[0].get('held')) and fit[-1] > 10*_fit(held): fit.insert(0, _fit(held)) # it was lost before the first look
     if len(fit)>1 and fit[-1] > 2*min(fit):
         out['diverging'] = (f"the training is running away: its loss was {min(fit):.3g} and is {fit[-1]:.3g}. "
                             "The best version so far is kept; the preset 'gentle' or a smaller lr would help")
