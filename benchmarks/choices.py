@@ -6,9 +6,9 @@ os.environ['SDAUDIO_HOME'] = tempfile.mkdtemp()
 import numpy as np
 from bench import arguments, check, corpora, report
 
-from sdaudio.model import Settings, presets, train
+from sdaudio.model import presets, train
+from sdaudio.scorecard import measures
 
-measures = ('mr', 'logmel_db', 'envelope_corr')
 usual = presets['balanced']
 ways = dict(presets, **{'two changed copies': usual.replace(data=usual.data.replace(copies=2)), 'twice as much is listened to': usual.replace(loss=usual.loss.replace(heard=2*usual.loss.heard)),
                         'nothing is listened to': usual.replace(loss=usual.loss.replace(mrstft=0.))})

@@ -31,7 +31,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays, save as save_arrays
 
 from .compat import resample
-from .config import Config, CorpusError, FileError, InputError, SdaudioError
+from .config import Config, CorpusError, FileError, InputError, SdaudioError, data_folder
 from .sound import Sound, open_audio, read_blocks
 from .store import content_hash, home, read_json, safe_name, write_json
 
@@ -262,15 +262,17 @@ def _oddities(f, path):
 # %% ../nbs/11_corpus.ipynb #6457d486
 class _Seen:
     "What earlier looks found, by what the files hold; where that cannot be read or kept, files are looked into again"
-    def __init__(self): self.new = {}
+    def __init__(self): self.path,self.new = data_folder()/'cache'/'looks'/f'{_LOOK}.db',{}
 
     def _do(self, sql, rows, many=False):
-        with suppress(sqlite3.Error, SdaudioError), closing(sqlite3.connect(home('cache', 'looks', f'{_LOOK}.db'), timeout=5)) as db, db:
+        with suppress(sqlite3.Error, SdaudioError), closing(sqlite3.connect(home('cache', 'looks', self.path.name), timeout=5)) as db, db:
             db.execute('create table if not exists seen(key text primary key, value blob)')
             return (db.executemany if many else db.execute)(sql, rows).fetchall()
         return []
 
-    def _get(self, key): return next((v for v, in self._do('select value from seen where key=?', [key])), None)
+    def _get(self, key):
+        if not self.path.exists(): return None # to ask leaves nothing behind
+        return next((v for v, in self._do('select value from seen where key=?', [key])), None)
 
     def meter(self, digest): # None if there is none
         with suppress(SafetensorError, ValueError, KeyError): return _unpacked(v) if (v := self._get(digest)) else None
@@ -313,13 +315,13 @@ def _look(path, name, seen, tick=lambda share: None, stop=None):
                 say('refused', f"{ch} channel{'s'*(ch > 1)} at {sr} Hz", 'not used; a damaged header, or more than sdaudio takes: 16 channels, 1 to 1000 kHz')
                 return None, None, found
             digest = content_hash(path)
-            if (m := seen.meter(digest)) is None:
+            if not (known := (m := seen.meter(digest)) is not None):
                 m = _Meter(sr, ch, f.frames/sr)
                 for b in read_blocks(f):
                     m.add(b)
                     tick(len(b)/max(1, f.frames))
                     if stop and stop.is_set(): raise _Stopped
-                seen.new[digest] = _packed(m.end())
+                m.end()
             want = max(round(f.frames*_promised(f)) if m.n == f.frames else f.frames, m.n)
             odd = [] if m.n < .99*want else list(_oddities(f, path))
     except (FileError, InputError) as e:
@@ -327,6 +329,7 @@ def _look(path, name, seen, tick=lambda share: None, stop=None):
         return None, None, found
     _judge(m, want, say, sr, ch, odd)
     if any(p.severity == 'refused' for p in found): return None, m, found
+    if not known: seen.new[digest] = _packed(m) # what cannot be used leaves nothing behind
     m.whole = m.n >= .99*want and not odd
     return AudioFile(str(path), name, m.n/sr, sr, ch, fmt, digest), m, found
 
