@@ -226,7 +226,7 @@ class _Files:
 presets = dict(
     gentle=Settings(net=VAEConfig(latent_dim=64, width=256), loss=LossConfig(beta=1e-3), train=TrainConfig(lr=2e-4, weight_decay=.05)),
     balanced=Settings(),
-    bold=Settings(net=VAEConfig(latent_dim=192, width=768), loss=LossConfig(beta=3e-5), train=TrainConfig(lr=7e-4)))
+    bold=Settings(net=VAEConfig(latent_dim=384, width=768), loss=LossConfig(beta=3e-5), train=TrainConfig(lr=7e-4)))
 
 _auto = dict(gentle=10., balanced=1200., bold=math.inf) # up to so many seconds of sound
 

@@ -20,10 +20,10 @@ class VAEConfig(Config):
     "The shape of the network"
     bands: int = 256 # Rows of a picture
     n_frames: int = 8 # Frames that one point of the latent space describes
-    latent_dim: int = 128 # Numbers that describe them
+    latent_dim: int = 256 # Numbers that describe them
     width: int = 512 # Channels of the residual networks
     depth: int = 2 # Blocks in each of the two
-    logvar: float = -5. # Log-variance of the latent before training
+    logvar: float = -7. # Log-variance of the latent before training
 
     def __post_init__(self):
         if self.n_frames<4 or self.n_frames%2: raise InputError(f"n_frames={self.n_frames}", "an even number, at least 4", "try 8")
