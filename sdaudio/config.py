@@ -67,14 +67,14 @@ class Config:
     @classmethod
     def help(cls)->dict: # Name to comment
         "What each setting means, from the comments in the source"
-        own = docments(cls) # reads the source file, so classes typed into a notebook have no help
+        own = _comments(cls) # reads the source file, so classes typed into a notebook have no help
         return {f.name: own.get(f.name) or '' for f in fields(cls)}
 
     def _repr_markdown_(self):
         rows = '\n'.join(f"| `{k}` | {getattr(self, k)} | {v} |" for k,v in self.help().items())
         return f"| {type(self).__name__} | value | meaning |\n|---|---|---|\n{rows}"
 
-_hints = cache(get_type_hints) # a list of a thousand records asks a thousand times
+_hints,_comments = cache(get_type_hints),cache(docments) # a list of a thousand records asks a thousand times; a dashboard once for each of its fields
 
 def _jsonable(v):
     "Tuples as lists, at any depth, as JSON would give them back"
