@@ -41,9 +41,9 @@ def loops(corpora, home): return start_model(Corpus(corpora/'loops'), progress=F
 
 @pytest.fixture(scope='module')
 def trained(home, tmp_path_factory):
-    "A few steps on six recordings: the model, and its corpus"
+    "Forty steps on six recordings: the model, and its corpus"
     corpus = demo_corpus(tmp_path_factory.mktemp('corpus'), n=6)
-    return train(corpus, steps=4, minutes=5, name='few', settings=small, progress=False, previews=False), corpus
+    return train(corpus, steps=40, minutes=5, name='few', settings=small, progress=False, previews=False), corpus
 
 
 def test_wrong_sounds_lose_by_every_measure(loops):
