@@ -19,5 +19,6 @@ for corpus in corpora(args):
     checks.append((f'{corpus.name}: eight frames are nearest, with true phase and with remembered phase',
                    all(score[8][k]==min(s[k] for s in score.values()) for k in ('true phase', 'memory'))))
 report('Windows', 'python benchmarks/windows.py', ['corpus', 'one point describes', *(f'MR, {k}' for k in score[8])], rows,
-       ['The same 128 numbers for a point, points at half that distance, no training. Shorter points therefore spend more numbers on a second: 3000, 1500, 750.'])
+       [f'The same {VAEConfig().latent_dim} numbers for a point, points at half that distance, no training. Shorter points therefore spend more numbers on a second: '
+        f"{', '.join(f'{VAEConfig().latent_dim*48000*2/512/n:.0f}' for n in (8, 16, 32))}."])
 check(checks)

@@ -276,7 +276,7 @@ def _axis_stability(seen, axes, tries=12, block=17):
         cos.append((axes*V.T).sum(1).abs())
     return torch.stack(cos).median(0).values
 
-_STABLE_AXIS = .8 # cosine; two random axes of 128 dimensions have .07
+_STABLE_AXIS = .8 # cosine; two random axes of 256 dimensions have .05
 
 # %% ../nbs/60_latent.ipynb #a096fb12
 class Probe:
