@@ -6,7 +6,7 @@
 __all__ = ['Visit', 'shelf', 'build_app', 'launch_app']
 
 # %% ../nbs/87_app.ipynb #3d388de0
-import logging, os, tempfile, threading, time, warnings
+import logging, os, shutil, tempfile, threading, time, warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -52,12 +52,17 @@ def _refused(path, size):
     if not size: return 'an empty file', 'not used'
     if size > _LARGEST*1e6: return f'{size/1e6:.0f} MB', f'not used; {_LARGEST} MB at most'
 
+def _free_to_change(visit):
+    "A training reads its recordings again when it measures what came of it"
+    if visit.stop: raise SdaudioError('a training is reading these recordings', do='Stop ends it')
+
 @patch
 def bring(self:Visit,
     files, # Uploaded files
     name:str='' # What the recordings are called
 )->CheckReport: # Of all recordings of this visit
     "Copy uploads among the recordings of this visit, and check them"
+    _free_to_change(self)
     into,refused,new = self.folder/'recordings',[],[]
     for p in map(Path, files or []):
         if why := _refused(p, p.stat().st_size): refused.append(Problem(p.name, 'refused', *why))
@@ -83,6 +88,7 @@ def borrow(self:Visit)->CheckReport:
 @patch
 def clear(self:Visit):
     "Forget the recordings of this visit"
+    _free_to_change(self)
     for p in (self.folder/'recordings').glob('*'): p.unlink()
     self.corpus = None
 
@@ -510,11 +516,17 @@ _css = '''
 @media (max-width: 640px) { .sdaudio-play { flex-wrap: wrap-reverse !important } } /* on a phone the sound comes before the sliders */
 '''
 
+def _sweep_visits(hours=24):
+    "Remove what visits have left behind whose app was killed"
+    for p in home('app', 'x').parent.glob('visit-*'):
+        if time.time()-p.stat().st_mtime > 3600*hours: shutil.rmtree(p, ignore_errors=True)
+
 def launch_app(
     port:int=0, # Of this computer; 0: a free one from 7860 on
     browser:bool=False # Show it in a browser
 ): # The page, which has `local_url` and `close`
     "Serve the app to this computer and to nobody else"
+    _sweep_visits()
     gr,page = _gradio(),build_app()
     font = gr.themes.Font
     theme = gr.themes.Base(primary_hue='orange', neutral_hue='stone', font=[font('system-ui'), font('sans-serif')], font_mono=[font('ui-monospace'), font('monospace')])

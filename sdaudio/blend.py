@@ -144,7 +144,7 @@ def play(self:Blend,
     tell:bool=True # Those who listen, as `Model.play` does
 )->Take:
     "Play a recipe together"
-    if recipe.blend and [o['model'] for o in recipe.blend] != [m.id for m in self.models]: raise InputError('the recipe of another blend', f'one for {self.name}', 'play_any(recipe)')
+    if recipe.blend and [(o['model'], o['weight']) for o in recipe.blend] != [(o['model'], o['weight']) for o in self.parts]: raise InputError('the recipe of another blend', f'one for {self.name}', 'play_any(recipe), or recipe.replace(blend=[])')
     if recipe.model: raise InputError(f'a recipe for model {recipe.model}', 'one without a model', "recipe.replace(model='')")
     recipe = recipe.replace(blend=self.parts, version=__version__)
     if self.kind == 'one': sound = render(self.sounding[0][0], recipe)

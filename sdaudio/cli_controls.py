@@ -123,5 +123,5 @@ def _control_solve(
     from sdaudio.controls import Model
     s = Model.load(name).solve(recipe_from(recipe) if recipe else None, most, **number_pairs(to, '--to', 'centroid=2000'))
     say(s)
-    if out: s.take.export(out)
-    yield ' '.join(f'--set {k}={v}' for k,v in s.controls.items()), {**s.to_dict(), **(dict(path=str(out)) if out else {})}
+    path = s.take.export(out) if out else None
+    yield ' '.join(f'--set {k}={v}' for k,v in s.controls.items()), {**s.to_dict(), **(dict(path=str(path)) if path else {})}

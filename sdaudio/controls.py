@@ -30,8 +30,8 @@ def make_control(self:Model,
     more:list, # Three or more sounds, takes or files that have it
     less:list # Three or more that have it not
 )->Control: # It is among `model.controls` if it passed the proof; else its `reason` says why not
-    "More like these, less like those: look for a control, and prove it like the named ones"
-    _free_name(self, name)
+    "More like these, less like those: look for a control, and prove it like the named ones; a name that failed is tried anew"
+    _free_name(self, name, {o['name'] for o in self.latent.examples} & {c.name for c in self.latent.failed})
     groups = [[_heard(o, self.spec.sr) for o in ([g] if isinstance(g, (Sound, str, Path)) else g)] for g in (more, less)]
     if min(map(len, groups))<3: raise InputError(f"{len(groups[0])} sounds that have it and {len(groups[1])} that have not", "three of each", "with fewer, anything could be what they have in common")
     words = ' | '.join(', '.join(_called(o) for o in g) for g in (more, less))
@@ -49,8 +49,8 @@ def _heard(o, sr):
 
 def _called(o): return o.words() if isinstance(o, Take) else 'a sound' if isinstance(o, Sound) else Path(o).name
 
-def _free_name(model, name):
-    taken = [n for c in [*model.controls, *model.latent.failed] for n in (c.name, *c.was)]
+def _free_name(model, name, again=()):
+    taken = [n for c in [*model.controls, *model.latent.failed] for n in (c.name, *c.was) if n not in again]
     if not name.isidentifier(): raise InputError(f"a control called {name!r}", "a name of letters, digits and _", "it is written as generate(name=1.0)")
     if name in taken or name in descriptors: raise InputError(f"a control called {name!r}", "a name that is free", f"taken: {', '.join(dict.fromkeys([*taken, *descriptors]))}")
     if name in {f.name for f in fields(Recipe)}: raise InputError(f"a control called {name!r}", "another name", "a recipe has a setting of that name")

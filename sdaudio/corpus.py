@@ -77,7 +77,8 @@ def _gather(src):
 def _listed(p): return [] if p is None else [str(p)] if isinstance(p, (str, os.PathLike)) else [str(o) for o in p]
 
 def _matches(name, pattern):
-    "Whether a name is meant by a file name, a folder or a pattern such as `*.mp3`, in any case"
+    "Whether a name is meant by a file name, a folder or a pattern such as `*.mp3`, in any case; `./` before a name means this file alone"
+    if pattern.startswith('./'): return name==pattern[2:]
     name,pattern = name.casefold(),pattern.replace('\\', '/').casefold().rstrip('/')
     last = name.rsplit('/', 1)[-1]
     return pattern in (name, last) or name.startswith(pattern+'/') or fnmatchcase(name, pattern) or fnmatchcase(last, pattern)
@@ -365,10 +366,11 @@ class Corpus:
         folder_or_files, # A folder (with its subfolders), one file, a list of both, or the name of a saved corpus
         name:str|None=None, # What to call it; the folder's name by default
         include=None, # Only these: names, folders or patterns such as `'*.flac'`
-        exclude=None, # Not these
+        exclude=None, # Not these; `'./kick.wav'` is this file alone, `'kick.wav'` every one of that name
         copies:bool=False, # Also use a recording that is nearly the same as another one
         progress:Callable|None=None # Called with `(done, total, name)` for each file that was read; what it raises ends the reading
     ):
+        if not isinstance(folder_or_files, (str, os.PathLike)): folder_or_files = list(folder_or_files) # it is gone through twice
         self.include,self.exclude,self.copies = _listed(include),_listed(exclude),copies
         if (kept := _saved(folder_or_files, getattr(self, '_by_name', False))): folder_or_files,name = self._adopt(kept, name)
         self.root,paths = _gather(folder_or_files)
@@ -393,8 +395,9 @@ class Corpus:
 
 # %% ../nbs/11_corpus.ipynb #60c185b1
 def _relative(p, root):
-    "A name with forward slashes"
-    return p.relative_to(root).as_posix() if p.is_relative_to(root) else p.as_posix()
+    "A name with forward slashes, which can be written everywhere"
+    name = p.relative_to(root).as_posix() if p.is_relative_to(root) else p.as_posix()
+    return name.encode(errors='surrogateescape').decode(errors='replace')
 
 def _clock(s):
     "Seconds as somebody would say them"
@@ -863,7 +866,7 @@ def without(self:Corpus,
     if absent := gone-{f.name for f in self.files}: raise InputError(f"no such file: {', '.join(sorted(absent))}", 'names of files in this corpus')
     if len(gone)==len(self): raise CorpusError(f"nothing is left of '{self.name}'", 'at least one recording')
     new,all_ = copy(self),self._together()
-    new.exclude = [*self.exclude, *dict.fromkeys(names)]
+    new.exclude = [*self.exclude, *(f'./{n}' for n in dict.fromkeys(names))]
     new._seen = [(f, m) for f,m in self._seen if f.name not in gone]
     new.files = [f for f,_ in new._seen]
     new.problems = [p for p in self.problems if p not in all_ and p.name not in gone]+[Problem(n, 'note', 'left out', 'not used, as asked') for n in dict.fromkeys(names)]+new._together()

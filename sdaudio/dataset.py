@@ -87,6 +87,7 @@ class Pictures:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.made,self.records = 0,[self._kept(f.hash) for f in corpus.files]
         _make_room(self.folder, sum(self._size(self._length(i)) for i,r in enumerate(self.records) if r is None))
+        if None in self.records and not (self.folder/'manifest.json').exists(): write_manifest(self.folder, self.settings) # `clear_cache` knows by it what this folder is
         for i,f in enumerate(corpus.files):
             if self.records[i] is None:
                 self.records[i] = self._make(f.hash, dict(name=f.name), self._length(i), lambda a, b: self.samples(i, a, b))

@@ -71,7 +71,7 @@ def take_path(
     suffix:str='.wav' # Format of the file
 )->Path: # A path directly inside `folder`
     "A path for a typed name, which cannot leave its folder"
-    return Path(folder)/(safe_name(name) + '.' + suffix.lstrip('.').lower())
+    return Path(folder).expanduser()/(safe_name(name) + '.' + suffix.lstrip('.').lower())
 
 # %% ../nbs/63_export.ipynb #49dfeb54
 def name_by(
@@ -112,7 +112,7 @@ def _write(path, make, overwrite):
 
 def _target(path, cfg):
     "A checked path: known format, depth that it has, portable name, folder that exists"
-    path = Path(path)
+    path = Path(path).expanduser()
     suffix = path.suffix.lower()
     if suffix not in depths: raise InputError(f"'{path.name}' names no format", f"a name that ends in {' or '.join(depths)}")
     if depths[suffix] and cfg.bits not in depths[suffix]:

@@ -223,10 +223,11 @@ def write_score(
     at = (torch.arange(T)*n/T).round().long() if loop else torch.arange(T)*spec.hop_length
     score = Score(memory, at, n, loop, [], [], [])
     begin = _play_file(model, recipe, start, score) if start and start.file else 0
+    own = len(score.first) # sounds of the file, which bring their shares
     for s,first,other in _compose(model, recipe, start, T, begin) if begin<T else ():
         score.first.append((s, *first)); score.other.append((s, *other))
     g,move = generator(recipe.seed, 'variation'),Trajectory.from_dict(recipe.trajectory)
-    for s,_,_ in score.first[len(score.shares):]:
+    for s,_,_ in score.first[own:]:
         mixed = move.at('variation', s/T, recipe.duration, loop, recipe.variation).item()
         score.shares.append((s, .6*mixed*torch.rand((), generator=g).item()**.3))
     return score

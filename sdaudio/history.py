@@ -23,6 +23,7 @@ from fastcore.basics import patch
 from . import __version__
 from .config import Config, FileError, InputError, SdaudioError
 from .generate import Recipe
+from .blend import play_any
 from .library import Library
 from .model import Model
 from .page import sound_table
@@ -76,7 +77,8 @@ class PlayedList(Sequence):
             with suppress(SdaudioError):
                 kept = h.sound(o.id)
                 picture,sound = picture or kept.thumbnail(),kept.encode('mp3', 10.)
-            gone = '' if o.recipe.model in there else ' (this model is gone)'
+            models = [p['model'] for p in o.recipe.blend] or [o.recipe.model]
+            gone = '' if all(k in there for k in models) else ' (this model is gone)' if len(models)==1 else ' (one of these models is gone)'
             return picture, sound, o.words()+gone, f'{o.recipe.duration:g} s', '★'*o.stars, ' '.join('#'+t for t in o.tags), o.note, o.when, o.id
         note = f'{len(self)} take{"s"*(len(self)!=1)}' + (f'; the first {_SHOWN} are shown' if len(self)>_SHOWN else '')
         return sound_table(['take', 'length', 'stars', 'tags', 'note', 'played', 'id'], [line(o) for o in self[:_SHOWN]], note)
@@ -298,14 +300,14 @@ def regenerate(self:History,
     o = self[id]
     want = f"what take {o.id} was made with"
     def kept(why, do=''): return FileError(f'take {o.id} cannot be made again: {why}', want, do or f"its sound is kept: history.take('{o.id}')")
-    if model is None:
+    if model is None and not o.recipe.blend:
         name = Library().ids().get(o.recipe.model)
         if name is None: raise kept(f"the model '{o.by}' ({o.recipe.model}) is gone", 'sdaudio model undo' if o.by in Library().deleted() else '')
         model = Model.load(name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', UserWarning) # another version: said below, if it matters
-            take = model.play(o.recipe)
+            take = model.play(o.recipe) if model else play_any(o.recipe)
     except SdaudioError as e: raise kept(str(e).replace('\n', ';')) from e
     if samples_hash(take)!=o.samples:
         why = f'it was made by sdaudio {o.recipe.version}, this is {__version__}' if o.recipe.version!=__version__ else 'another processor or other versions of the libraries below round differently'

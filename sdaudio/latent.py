@@ -211,8 +211,9 @@ class LatentMap:
         places:Tensor|None=None, # Of the field
         scale:Tensor|None=None # Of the field
     )->'LatentMap':
-        "The same map and one own control more; among the failed ones if it is not verified"
-        out = LatentMap(self.controls, self.directions, self.fields, self.places, self.scale, self.failed, self.own_fields, self.own_places, self.own_scale, [*self.examples, example.to_dict()])
+        "The same map and one own control more; among the failed ones if it is not verified, in the place of one that failed before"
+        failed,examples = [c for c in self.failed if c.name!=control.name],[e for e in self.examples if e['name']!=control.name]
+        out = LatentMap(self.controls, self.directions, self.fields, self.places, self.scale, failed, self.own_fields, self.own_places, self.own_scale, [*examples, example.to_dict()])
         if not control.verified: out.failed.append(control); return out
         at = sum(len(o) for o in (self.fields, self.own_fields) if o is not None)
         out.controls.insert(at, control)

@@ -179,10 +179,11 @@ class Memory:
         return normalise(to_picture(M, phase, phase_steps(phase, self.spec), floor), self.stats)
 
     def joined(self,
-        other:'Memory' # With the same settings and statistics
+        other:'Memory', # With the same settings and statistics
+        files:int=0 # How many files this one is of, if the last of them are not remembered
     )->'Memory': # Rows and files of `other` follow
         "Two memories as one"
-        last = self.bounds[:,2].max().item()+1
+        last = max(files, self.bounds[:,2].max().item()+1)
         bounds = torch.cat([self.bounds, other.bounds+torch.tensor([len(self), len(self), last, 0])])
         return Memory(torch.cat([self.mags, other.mags]), torch.cat([self.phases, other.phases]), bounds, self.spec, self.stats)
 

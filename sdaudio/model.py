@@ -410,7 +410,7 @@ def grow(self:Model,
             with _Files(progress, len(corpus)) as tick: fresh = Excerpts(Pictures(corpus, self.spec, progress=tick), settings.data)
             fresh.stats = self.stats # the network keeps its units
             past = _past(self, old, known, progress)
-            memory = self.memory.joined(Memory.of(fresh))
+            memory = self.memory.joined(Memory.of(fresh), len(self.about.get('corpus', {}).get('names', ())))
             data = _Replayed(fresh, self.memory, past)
             loss = VAELoss(settings.loss, self.stats, lend_phase(self.spec, self.stats.floor, self.stats.lift))
             sets = dict(old=data.old, new=data.new)

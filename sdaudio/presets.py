@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fastcore.basics import patch
 
-from .config import Config, InputError
+from .config import Config, InputError, SdaudioError
 from .generate import Recipe, render
 from .model import Model
 from .page import sound_table
@@ -203,5 +203,10 @@ def bring(self:Presets,
     except (KeyError, TypeError, AttributeError) as e: raise InputError(f"'{path}' holds no presets", 'a file that Presets.send wrote') from e
     there = set(self._records.names(self.name))
     new = [o.replace(recipe=_part(o.recipe, True, ())) for o in new if o.name not in there]
-    for o in new: self._records.put(o.name, _record(o), self.name, new=True, **self._media(o, None))
+    for o in new:
+        try: media = self._media(o, None)
+        except SdaudioError as e:
+            media = {}
+            warnings.warn(f"'{o.name}' is kept, but cannot be played by {self.name} as it is: {str(e).splitlines()[0]}", stacklevel=2)
+        self._records.put(o.name, _record(o), self.name, new=True, **media)
     return [o.name for o in new]

@@ -138,7 +138,7 @@ def halves(
     out = bool(cuts)
     if not out: cuts = [(int(i), int(s)) for i,s in data.starts[torch.linspace(0, len(data)-1, min(most, len(data))).long().numpy()]]
     loud = data.recorded(cuts).flatten(1).abs().amax(1)
-    cuts = [o for o,v in zip(cuts, loud) if v>1e-3*loud.max()] # nothing sounds in the others, so there is nothing to be near to
+    cuts = [o for o,v in zip(cuts, loud) if v>1e-3*loud.max()] or cuts # nothing sounds in the others, so there is nothing to be near to
     return (cuts[::2], cuts[1::2], True) if out and len(cuts)>3 else (cuts, cuts, out)
 
 def _cut(data, cuts): return torch.stack([data.cut(*o) for o in cuts])

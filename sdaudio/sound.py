@@ -186,6 +186,7 @@ def open_audio(
     if not p.stat().st_size: raise FileError(f"'{path}' is empty (0 bytes)", do='copy it again from where it came')
     if not os.access(p, os.R_OK): raise FileError(f"'{path}' cannot be read: no permission", do='changing its permissions')
     try: f = sf.SoundFile(str(p))
+    except UnicodeEncodeError: raise FileError(f"'{path}' cannot be read: its name is no valid Unicode", do='giving it another name') from None
     except (sf.LibsndfileError, OSError) as e:
         why = 'not audio, damaged at its start, or cut off' if isinstance(e, sf.LibsndfileError) else e.strerror
         raise FileError(f"'{path}' cannot be read: {why}", 'WAV, FLAC, AIFF, MP3, OGG, Opus, CAF, W64 or AU', 'opening it in an editor and saving it as WAV') from e

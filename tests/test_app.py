@@ -1,5 +1,5 @@
 "The web app as its visitors see it: through its own client, two at once, with uploads that mean harm."
-import io, json, os, re, struct, subprocess, sys
+import io, json, os, re, struct, subprocess, sys, time
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from inspect import signature
@@ -12,9 +12,12 @@ import soundfile as sf
 gradio_client = pytest.importorskip('gradio_client', reason="the web app is optional: pip install 'sdaudio[app]'")
 import httpx
 
+from sdaudio.app import Visit, _sweep_visits
 from sdaudio.cli import run
+from sdaudio.config import SdaudioError
 from sdaudio.demo import demo_corpus
 from sdaudio.model import Model
+from sdaudio.store import home
 
 @pytest.fixture(scope='module')
 def place(tmp_path_factory):
@@ -299,3 +302,22 @@ def test_lab_without_jupyterlab(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
     assert run(['lab', tmp_path]) == 1
     assert "pip install 'sdaudio[lab]'" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+def test_a_training_keeps_its_recordings(place):
+    visit = Visit()
+    files = sorted((place/'recordings').glob('*.wav'))
+    visit.bring(files)
+    visit.stop = object() # a training is under way
+    for change in (visit.clear, lambda: visit.bring(files)):
+        with pytest.raises(SdaudioError, match='is reading'): change()
+    visit.stop = None
+    assert all(Path(o.path).exists() for o in visit.corpus.files)
+    visit.clear()
+    assert not any((visit.folder/'recordings').iterdir())
+
+def test_visits_of_a_killed_app_are_swept():
+    old,new = (home('app', k, 'x').parent for k in ('visit-old', 'visit-new'))
+    for p in (old, new): (p/'a.wav').write_bytes(b'x')
+    os.utime(old, (time.time()-90_000,)*2)
+    _sweep_visits()
+    assert not old.exists() and new.exists()

@@ -7,11 +7,13 @@ import pytest
 import torch
 
 from sdaudio.blend import Blend, _alike, play_any, share_start
-from sdaudio.config import InputError
+from sdaudio.config import FileError, InputError
 from sdaudio.export import from_sidecar, from_tags
 from sdaudio.features import describe, descriptors
 from sdaudio.generate import Recipe
+from sdaudio.history import History
 from sdaudio.latent import Control
+from sdaudio.library import Library
 from sdaudio.pack import sample_pack
 from sdaudio.sound import Sound
 
@@ -121,3 +123,20 @@ def test_pack_of_a_model(models, tmp_path):
     part = json.loads((pack/(rows[0]['file']+'.json')).read_text())['file']['part']
     again, kept = take.cut(*part).y, sounds[0].y
     assert again.shape == kept.shape and np.corrcoef(again[0], kept[0])[0, 1] > .999, 'the same take, but for level and fades'
+
+def test_history_plays_blends_again(models):
+    ms = [copy.copy(models[k]) for k in ('tabla', 'strings')]
+    for m in ms: m.save(m.name)
+    take = Blend(ms, [.25, .75]).generate(.5, seed=4)
+    h = History()
+    id = h.add(take).id
+    assert np.array_equal(h.regenerate(id).y, take.y) and 'gone' not in h.list()._repr_html_()
+    Library().delete(ms[0].name)
+    with pytest.raises(FileError, match='cannot be made again'): h.regenerate(id)
+    assert 'one of these models is gone' in h.list()._repr_html_()
+
+def test_other_weights_are_another_blend(models):
+    ms = [models['tabla'], models['strings']]
+    take = Blend(ms, [.25, .75]).generate(.3)
+    with pytest.raises(InputError, match='another blend'): Blend(ms).play(take.recipe)
+    assert np.array_equal(Blend(ms, [1, 3]).play(take.recipe).y, take.y)

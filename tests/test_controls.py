@@ -143,7 +143,13 @@ def test_own_controls_names_and_locks_outlive_a_new_analysis(tones, tmp_path):
     def some(*tilts): return [Sound(tilted(o, rng), SR) for o in tilts]
     model = Model.load(tones.save(tmp_path/'own.sdaudio'))
     before = model.generate(duration=.5, brightness=.5)
+    same = some(1.2, 1.2, 1.2)
+    for _ in range(2): # a name that failed can be tried anew, and its last trial is the one that is kept
+        with pytest.warns(UserWarning, match='not offered'): assert not model.make_control('glass', same, same).verified
+        assert [o.name for o in model.latent.failed].count('glass')==1
+    with pytest.raises(InputError, match='free'): model.rename_control('brightness', 'glass')
     c = model.make_control('glass', some(1.2, 1.3, 1.4), some(1.6, 1.7, 1.8))
+    assert [o.name for o in model.latent.proofs].count('glass')==1
     assert c.verified and c.spearman>=spearman_least and c.leakage<=leakage_most, c.reason
     assert np.array_equal(model.play(before.recipe).y, before.y) # the id is the same, and so are the takes
     model.rename_control('glass', 'ice'); model.lock('ice', 'brightness')
@@ -188,6 +194,8 @@ def test_commands_of_controls(tones, tmp_path, capsys):
     assert say('randomise', path, '--seed', 3, '--set', 'shine=.2')==Model.load(path).randomise(3, dict(shine=.2))
     solved = say('solve', path, '--to', 'centroid=1200', '--out', sound)
     assert Recipe.from_dict(solved['recipe'])==Model.load(path).solve(centroid=1200).recipe and sound.exists()
+    second = say('solve', path, '--to', 'centroid=1200', '--out', sound)['path'] # the first one stays
+    assert solved['path']==str(sound)!=second and Path(second).exists()
     assert 'shine' in say('list', path)[0]['name'] and not any(c['locked'] for c in say('unlock', path))
     assert 'three of each' in say('make', path, 'new', '--more', sound, '--less', sound, code=2)
     assert '--to centroid=2000' in say('solve', path, '--to', 'centroid', code=2)

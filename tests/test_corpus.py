@@ -419,3 +419,32 @@ def test_what_was_seen_is_not_looked_at_again(tmp_path, sdaudio_home, monkeypatc
     db.unlink(); look()
     assert cache_size() > 1000 and clear_cache() > 1000 and not db.exists()
     assert look() == after and len(looked) == 6
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='elsewhere every file name is Unicode')
+def test_a_name_that_is_no_unicode(good):
+    (good/'good.wav').rename(odd := Path(os.fsdecode(os.fsencode(good)+b'/Gr\xfc\xdfe.wav')))
+    tone().save(good/'tone.wav')
+    c = Corpus(good)
+    assert [f.name for f in c.files] == ['tone.wav'] and odd.exists()
+    problem, = [p for p in c.check() if p.severity == 'refused']
+    assert 'no valid Unicode' in problem.what and '\N{REPLACEMENT CHARACTER}' in problem.name
+    for o in (str(c.check()), c.check()._repr_html_(), json.dumps([p.to_dict() for p in c.check()])): o.encode() # can be printed
+
+def test_left_out_is_one_file_and_no_other(tmp_path):
+    "Also when the choice is kept and opened again"
+    d = tmp_path/'rec'
+    names = ['kick.wav', 'old/kick.wav', 'take 1.wav', 'take [1].wav', 'Kick.wav']
+    for i,n in enumerate(names):
+        (d/n).parent.mkdir(parents=True, exist_ok=True)
+        noise(seed=i).save(d/n)
+    c = Corpus(d)
+    left = c.without('kick.wav', 'take [1].wav')
+    left.save('chosen')
+    again = Corpus.open('chosen')
+    assert [f.name for f in again.files] == [f.name for f in left.files] and again.id == left.id and len(again) == len(c)-2
+    assert len(Corpus(d, exclude='kick.wav')) == len(c)-3 < len(Corpus(d, exclude='./kick.wav')) # a name alone means all of that name, in any case
+
+def test_made_of_a_generator(tmp_path):
+    for i in range(2): noise(seed=i).save(tmp_path/f'{i}.wav')
+    Corpus(p for p in sorted(tmp_path.glob('*.wav'))).save('two')
+    assert len(Corpus.open('two')) == 2

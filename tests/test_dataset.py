@@ -54,6 +54,15 @@ def test_only_what_changed_is_made_again(folder):
     assert {k: v for k,v in stamps(changed.pics).items() if k in before}==before
 
 
+def test_what_an_interrupted_reading_left_can_be_cleared(folder):
+    def stop(done, total, name):
+        if done==2: raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt): Pictures(Corpus(folder), progress=stop)
+    assert cache_size()>100_000
+    clear_cache()
+    assert cache_size()==0
+
+
 def test_settings_and_changes_are_part_of_the_key(folder):
     corpus = Corpus(folder)
     base = SpecConfig()

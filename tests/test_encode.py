@@ -7,7 +7,7 @@ import torch
 
 from sdaudio.config import FileError, InputError
 from sdaudio.encode import SoundMap
-from sdaudio.generate import heard_as
+from sdaudio.generate import heard_as, write_score
 from sdaudio.scorecard import decoded, halves, mr, sound_of
 from sdaudio.sound import Sound
 
@@ -55,3 +55,15 @@ def test_map(demo):
     m = model.map([model.generate(duration=2, seed=1)])
     assert isinstance(m, SoundMap) and m.to_dict()==model.map([model.generate(duration=2, seed=1)]).to_dict()
     assert 0<=m.at(.3, -.2)['row']<len(model.memory)
+
+
+def test_what_follows_a_file_varies_as_asked(demo):
+    "Sounds of the corpus behind a file have shares of their own, and follow the curve of the variation"
+    corpus,model,_ = demo
+    r = model.encode(corpus.files[0].path).recipe
+    r = r.replace(duration=r.duration+6, variation=.5, density=.8)
+    score = write_score(model, r)
+    behind = [v for s,v in score.shares if s>=model.spec.n_frames(round((r.duration-6)*model.spec.sr))]
+    assert len(behind)>4 and len(set(behind))==len(behind) and all(0<=v<=.3 for v in behind)
+    none = write_score(model, r.replace(variation=0., trajectory=dict(curves=dict(variation=[[0, 0.], [1, 0.]]))))
+    assert [s for s,*_ in none.first]==[s for s,*_ in score.first] and not any(v for _,v in none.shares)

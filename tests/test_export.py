@@ -390,3 +390,8 @@ def test_take_writes_its_recipe(tmp_path):
     path = take.export(tmp_path/'x.flac')
     assert from_sidecar(path) == RECIPE and tags_in(path)['model'] == 'bells'
     assert json.loads(sidecar_path(take.gain(-3) and export(take.gain(-3), tmp_path/'y.flac')).read_text())['recipe'] is None, 'an effect is not in the recipe'
+
+def test_home(tmp_path, monkeypatch):
+    for k in ('HOME', 'USERPROFILE'): monkeypatch.setenv(k, str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert export(tone(48000, 1), '~/desk/x.wav') == tmp_path/'desk'/'x.wav' == take_path('~/desk', 'x') and not (tmp_path/'~').exists()

@@ -371,3 +371,10 @@ def test_commands(capsys, tmp_path):
     assert said('history', 'delete', id) and said('history', 'undo')==[dict(id=id)]
     assert run(['model', 'show', 'h', '--json'])==1 and run(['model', 'tag', 'nothing', 'x'])==2 and run(['history', 'again', id])==1
     assert 'is gone' in capsys.readouterr().err
+
+def test_presets_for_another_model_come_whole(model, tmp_path):
+    "One that this model cannot play is kept too, and that is said"
+    others = Presets('others')
+    for name,recipe in dict(first=dict(density=.2), far=dict(start=dict(row=10**9)), last=dict(density=.8)).items(): others.save(name, recipe)
+    with pytest.warns(UserWarning, match="'far' is kept, but cannot be played"): new = model.presets.bring(others.send(tmp_path/'p.json'))
+    assert sorted(new)==['far', 'first', 'last']==sorted(o.name for o in model.presets.list())

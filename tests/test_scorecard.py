@@ -178,3 +178,13 @@ def test_command(trained, home, tmp_path, monkeypatch, capsys):
     start_model(corpus, small, name='bare', progress=False)[0].save()
     assert cli.run(['scorecard', 'bare'])==2 and 'no scorecard' in capsys.readouterr().err
     with pytest.raises(InputError): Scorecard.from_dict(dict(rows={}, nonsense=1))
+
+
+def test_silence_that_was_held_out_ends_no_training(home, tmp_path):
+    t = np.arange(48_000*6)/48_000
+    Sound(np.where(t<4, .3*np.sin(2*np.pi*300*t)*np.exp(-(t%.5)*4), 0.), 48_000).save(tmp_path/'bell.wav')
+    corpus = Corpus(tmp_path/'bell.wav')
+    _,data = start_model(corpus, small, progress=False)
+    assert data.held_cuts() and data.recorded(data.held_cuts()).abs().max()==0 # the premise
+    model = train(corpus, steps=2, minutes=5, name='silent end', settings=small, progress=False, previews=False)
+    assert model.scorecard().excerpts and model.generate(duration=.5).peak_db>-60
