@@ -19,7 +19,7 @@ _summary = dict(kind=str, name=str, id=str, n_files=int, n_refused=int, duration
 
 @command('corpus', gives=(_summary, {'': 'corpus.AudioFile', 'kind': str}, dict(kind=str, name=str)))
 def _corpus(
-    folder:str='', # A folder of recordings, or the name of a saved corpus; nothing lists what is saved
+    folder:str='', # A folder of recordings, or the name of a saved corpus; left out, the saved ones are listed
     *,
     include:list[str]=[], # Only these: a name, a folder or a pattern such as '*.flac'; may be repeated
     exclude:list[str]=[], # Not these; may be repeated
@@ -51,7 +51,7 @@ def _goes_on(path, corpus, settings):
     return old == plain(settings) and meta['about']['corpus']['id'] == corpus.id
 
 def _mr(meta):
-    "How far a model was from held-out sound, as far as it is known"
+    "How far a model was from the sound that it was judged on, as far as it is known"
     return meta['about'].get('training', {}).get('mr', float('inf'))
 
 @command('train', one=True, gives=dict(path=str, name=str, id=str))

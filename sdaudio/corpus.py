@@ -573,7 +573,7 @@ def _outliers(self:Corpus, least=12.):
 
 @patch(as_prop=True)
 def stereo(self:Corpus)->bool: # Most of the sound has two channels that differ
-    "Whether left and right are worth learning: a side at least 40 dB below the middle in more than half of the sound"
+    "Whether left and right are worth learning: a side that is less than 40 dB below the middle in more than half of the sound"
     return sum(f.duration for f,m in self._seen if f.channels == 2 and m.side_db > -40) > self.duration/2
 
 # %% ../nbs/11_corpus.ipynb #6378b2a0

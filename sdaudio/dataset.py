@@ -149,7 +149,7 @@ class Pictures:
         i:int, # File
         start:int, # First frame; frames outside of the file are silence
         n_frames:int # Wanted
-    )->tuple: # `(M, phase, steps)`, each `(n_mels, n_frames)`
+    )->tuple: # `(M, phase, steps)`, each `(bands, n_frames)`
         "Magnitude, phase and steps of some frames of a file"
         return tuple(o[0] for o in self._polar([(i, start)], n_frames))
 
@@ -172,7 +172,7 @@ class Pictures:
         cuts:list, # Of `(file, first frame)`
         n_frames:int, # Wanted of each
         floor:float # Magnitude of the mask
-    )->Tensor: # `(cuts, 2, n_mels, n_frames)`
+    )->Tensor: # `(cuts, 2, bands, n_frames)`
         "Pictures of some frames of files, each anchored in its own first frame"
         return to_picture(*self._polar(cuts, n_frames), floor)
 
@@ -298,14 +298,14 @@ class Excerpts(torch.utils.data.Dataset):
 
     def __len__(self): return len(self.starts)
 
-    def __getitem__(self, k): # Normalised picture `(2, n_mels, n_frames)`
+    def __getitem__(self, k): # Normalised picture `(2, bands, n_frames)`
         i,s = self.starts[k].tolist()
         return self.cut(i, s)
 
     def cut(self,
         i:int, # File
         start:int # First frame
-    )->Tensor: # Normalised picture `(2, n_mels, n_frames)`
+    )->Tensor: # Normalised picture `(2, bands, n_frames)`
         "One excerpt"
         return self._stack([(i, start)])[0]
 
@@ -314,7 +314,7 @@ class Excerpts(torch.utils.data.Dataset):
         size:int, # Excerpts
         seed:int=0, # Of the training
         part:tuple=(0, 1) # Which of how many: `(1, 2)` is the second half of a batch of `2*size`
-    )->Tensor: # `(size, 2, n_mels, n_frames)`
+    )->Tensor: # `(size, 2, bands, n_frames)`
         "The batch of a training step, drawn from recordings and copies with a generator of its own"
         g = generator(seed, 'batch', str(step))
         drawn = torch.randint(len(self)+len(self.more), (size*part[1],), generator=g).tolist()[size*part[0]:][:size]
@@ -322,7 +322,7 @@ class Excerpts(torch.utils.data.Dataset):
 
     def spread(self,
         most:int # Excerpts at most
-    )->Tensor: # `(n, 2, n_mels, n_frames)`
+    )->Tensor: # `(n, 2, bands, n_frames)`
         "Training excerpts spread evenly over the corpus"
         every = max(1, ceil(len(self)/most))
         return self._stack(self.starts[::every])
@@ -337,7 +337,7 @@ class Excerpts(torch.utils.data.Dataset):
 
     def held_out(self,
         most:int=32 # Excerpts at most
-    )->Tensor|None: # `(n, 2, n_mels, n_frames)`; None where nothing is held out
+    )->Tensor|None: # `(n, 2, bands, n_frames)`; None where nothing is held out
         "Excerpts from the part that is never trained on, side by side"
         cuts = self.held_cuts(most)
         return self._stack(cuts) if cuts else None

@@ -475,7 +475,7 @@ class ByExample:
 _TOLD = .8
 
 def _everything(v):
-    "Smooth descriptors in audible differences, and the spectrum in 16 mel bands of 3 dB, `(batch, measures)`"
+    "Smooth descriptors in audible differences, and the spectrum in 20 mel bands, in steps of 3 dB, `(batch, measures)`"
     d = smooth_describe(v.y, v.sr)
     L = _mel(v.sr, v.n_fft)@v.P.mean(-1, keepdim=True)
     L = L[...,0].unflatten(1, (20, 2)).sum(-1)

@@ -46,7 +46,7 @@ class Control(Config):
     name: str # How it is called
     low: float # Lowest value among the training sounds
     high: float # Highest
-    safe_low: float # 9 in 10 training sounds lie above this and below `safe_high`; for a named control it is also where the proof holds
+    safe_low: float # Of an axis, 9 in 10 training sounds lie above this and below `safe_high`; of a named control, the range in which it was proved, never beyond those
     safe_high: float # See `safe_low`
     effect: dict = field(default_factory=dict) # Measured change of the decoded sound for one unit, by name with unit
     spearman: float = 0. # Median over base points of the rank correlation between position and measured quality

@@ -33,7 +33,7 @@ class ModelEntry(Config):
     files: int = 0 # How many recordings
     seconds: float = 0. # Of sound in them
     steps: int = 0 # Of training
-    mr: float = 0. # Distance to held-out sound at the end; 0 where it was not measured
+    mr: float = 0. # MR distance of the best version to held-out sound, or to training sound where nothing was held out; 0 without a training
     controls: tuple = () # Names
     tags: tuple = () # Words that somebody gave it
     description: str = '' # A sentence that somebody wrote

@@ -25,7 +25,7 @@ class LossConfig(Config):
     mrstft: float = .3 # Multi-resolution STFT distance of the decoded waveform
     beta: float = 1e-4 # Kullback-Leibler divergence, for each latent dimension
     warmup: int = 200 # Steps over which `beta` rises
-    kl_floor: float = 8. # Divergence of a whole excerpt, in nats, that costs nothing
+    kl_floor: float = 8. # Divergence of one point of a path, over all dimensions, in nats, that costs nothing
     heard: int = 4 # Excerpts of a batch whose waveforms are compared; the dearest term by far
     windows: tuple = (512, 1024, 2048, 4096) # Of the multi-resolution STFT, samples
 
@@ -57,9 +57,9 @@ def ifreq_loss(
 
 # %% ../nbs/30_loss.ipynb #d09e6be1
 def kl_loss(
-    mu:Tensor, # `(batch, latent_dim)`
+    mu:Tensor, # `(points, latent_dim)`
     logvar:Tensor, # As `mu`
-    floor:float=0. # Nats for a whole excerpt that cost nothing
+    floor:float=0. # Nats for each point that cost nothing
 )->Tensor: # Scalar, nats per dimension, zero or more
     "Divergence from the standard normal, with a floor on the total"
     kl = (mu.square()+logvar.exp()-1-logvar)/2
@@ -125,7 +125,7 @@ class VAELoss:
     def __call__(self,
         x_hat:Tensor, # Decoded, normalised `(batch, 2, n_mels, n_frames)`
         x:Tensor, # Target, as `x_hat`
-        mu:Tensor, # `(batch, latent_dim)`
+        mu:Tensor, # `(points, latent_dim)`
         logvar:Tensor, # As `mu`
         step:int=10**9 # For the warm-up of `beta`
     )->dict: # Weighted terms and their `total`, scalars

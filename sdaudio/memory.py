@@ -20,9 +20,9 @@ from .vae import VAE
 class Memory:
     "The pictures of the training part, one byte for each magnitude and phase"
     def __init__(self,
-        mags:Tensor, # uint8 `(n, n_mels)`, compressed magnitude, frame after frame
-        phases:Tensor, # uint8 `(n, n_mels)`, 256 steps around the circle
-        bounds:Tensor, # int64 `(stretches, 4)`: first and last row, file, first frame in that file
+        mags:Tensor, # uint8 `(n, bands)`, compressed magnitude, frame after frame
+        phases:Tensor, # uint8 `(n, bands)`, 256 steps around the circle
+        bounds:Tensor, # int64 `(stretches, 4)`: first row, the row after the last, file, first frame in that file
         spec:SpecConfig,
         stats:PictureStats
     ): self.mags,self.phases,self.bounds,self.spec,self.stats = mags,phases,bounds,spec,stats
@@ -62,7 +62,7 @@ class Memory:
 
     def magnitudes(self,
         rows:Tensor # int64, any shape `(...)`; -1 is silence
-    )->Tensor: # Compressed magnitude `(..., n_mels)`
+    )->Tensor: # Compressed magnitude `(..., bands)`
         "What was heard at some rows"
         return torch.where((rows<0)[...,None], 0., self.loudness(self.mags[rows.clamp(min=0)]))
 
@@ -74,12 +74,12 @@ class Memory:
 
     def angles(self,
         rows:Tensor # int64, any shape `(...)`
-    )->Tensor: # Radians `(..., n_mels)`
+    )->Tensor: # Radians `(..., bands)`
         "The phases at some rows"
         return self.phases[rows].float()*(2*pi/256)
 
     def key(self,
-        c:Tensor, # Compressed magnitude `(n, n_frames, n_mels)`
+        c:Tensor, # Compressed magnitude `(n, n_frames, bands)`
         vae:VAE
     )->Tensor: # `(n, latent_dim)`
         "Principal components: the key under which a picture is looked up"
@@ -100,7 +100,7 @@ class Memory:
         return self._keys, self._room
 
     def distances(self,
-        M:Tensor, # Decoded magnitude `(n_mels, n_frames)`, any number of frames
+        M:Tensor, # Decoded magnitude `(bands, n_frames)`, any number of frames
         vae:VAE
     )->Tensor: # `(runs, len(self))`, squared; infinite where a run cannot start
         "How far each run of a picture is from each run that is remembered"
@@ -115,7 +115,7 @@ class Memory:
         return d
 
     def lookup(self,
-        M:Tensor, # Decoded magnitude `(n_mels, n_frames)`, any number of frames
+        M:Tensor, # Decoded magnitude `(bands, n_frames)`, any number of frames
         vae:VAE,
         loyalty:float=1.1 # Another place must be this much nearer than going on at the present one
     )->Tensor: # int64 `(n_frames,)`: the row that each frame recalls

@@ -134,12 +134,14 @@ def halves(
     most:int=24 # Excerpts at most
 )->tuple: # `(choose, report)`, lists of `(file, first frame)`, and bool: they are held out
     "Excerpts to choose by and others to report on; the same where there are fewer than four, or nothing is held out"
-    cuts = data.held_cuts(most)
+    cuts = data.held_cuts(10**9)
     out = bool(cuts)
-    if not out: cuts = [(int(i), int(s)) for i,s in data.starts[torch.linspace(0, len(data)-1, min(most, len(data))).long().numpy()]]
-    loud = data.recorded(cuts).flatten(1).abs().amax(1)
-    cuts = [o for o,v in zip(cuts, loud) if v>1e-3*loud.max()] or cuts # nothing sounds in the others, so there is nothing to be near to
-    return (cuts[::2], cuts[1::2], True) if out and len(cuts)>3 else (cuts, cuts, out)
+    parts = [cuts[::2], cuts[1::2]] if len(cuts)>3 else [cuts or [(int(i), int(s)) for i,s in data.starts[::max(1, len(data)//most)]]]
+    parts = [[o[k] for k in sorted({int(k) for k in torch.linspace(0, len(o)-1, min(most//len(parts), len(o)))})] for o in parts] # whatever `most` is, no excerpt is in both
+    peaks = [data.recorded(o).flatten(1).abs().amax(1) for o in parts]
+    loud = [[o for o,v in zip(*p) if v>1e-3*max(map(max, peaks))] for p in zip(parts, peaks)] # nothing sounds in the others, so there is nothing to be near to
+    if not all(loud): loud = [sum(loud, []) or sum(parts, [])]
+    return loud[0], loud[-1], out
 
 def _cut(data, cuts): return torch.stack([data.cut(*o) for o in cuts])
 
@@ -235,7 +237,7 @@ class Scorecard(Config):
     "How near a model comes to recordings, and what stands in its way"
     rows: dict = field(default_factory=dict) # Way to `mr`, `logmel_db`, `envelope_corr`: means over excerpts
     generation: dict = field(default_factory=dict) # Way to `mmd`, `density`, `coverage`
-    novelty: dict = field(default_factory=dict) # Percent: `takes`, `held_out` (recordings that were not learnt) and what takes are `made_of`
+    novelty: dict = field(default_factory=dict) # Percent: `takes`, `noise` (with the spectrum of recordings), and `held_out` (recordings that were not learnt) where there are any
     limits: dict = field(default_factory=dict) # MR that is owed to `representation`, `model` and `data`; they add up to the model's
     words: str = '' # What limits it
     phase: str = 'memory' # Way to phases that was judged

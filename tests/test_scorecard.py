@@ -89,6 +89,7 @@ def test_choosing_and_reporting_are_apart(loops, monkeypatch):
     model,data = loops
     choose,report,out = halves(data)
     assert out and choose and report and not set(choose) & set(report)
+    for a in (4, 8, 16, 24): assert not any(set(halves(data, a)[0]) & set(halves(data, b)[1]) for b in (4, 8, 16, 24)) # however many of each are taken
     held = {i: (a, b) for i,a,b in data.valid}
     assert all(held[i][0]<=s and s+64<=held[i][1] for i,s in choose+report)
     asked,recorded = [],data.recorded
