@@ -106,7 +106,7 @@ def learn(self:Visit,
     "Train in a thread and say how far it is; after a stop the same call goes on"
     if self.corpus is None: raise SdaudioError('there are no recordings yet', 'some to learn from', 'the tab Data: upload your own, or take the demo')
     if self.stop: raise SdaudioError('a training is running already', do='Stop ends it')
-    corpus,name = self.corpus,safe_name(name or self.corpus.name)
+    corpus,name = self.corpus,safe_name((name or self.corpus.name).removesuffix('.sdaudio'))
     settings = choose_settings(preset, corpus.duration, 1+corpus.stereo)
     settings = settings.replace(train=settings.train.replace(minutes=minutes, steps=steps, seed=seed))
     if not overwrite: _same_training(name, corpus, settings)
@@ -250,6 +250,7 @@ def _hear_warnings():
 @contextmanager
 def _notes():
     _hearing.notes = []
+    warnings.simplefilter('always', UserWarning) # whatever another thread has put before it
     try: yield _hearing.notes
     finally: _hearing.notes = None
 
@@ -412,7 +413,7 @@ def _wire_train(gr, visit, tabs):
     def stop(v):
         v.halt()
         return 'Stopping after this step ...'
-    t.go.click(train, [visit, t.name, t.minutes, t.steps, t.preset, t.seed, t.overwrite], [t.words, t.course, g.model], api_name='train', concurrency_limit=8)
+    tabs.trained = t.go.click(train, [visit, t.name, t.minutes, t.steps, t.preset, t.seed, t.overwrite], [t.words, t.course, g.model], api_name='train', concurrency_limit=8)
     t.stop.click(stop, [visit], [t.words], api_name='stop')
 
 def _course(v, record):
@@ -474,6 +475,8 @@ def _wire_generate(gr, visit, tabs):
         where = SpatialConfig.from_dict(r.spatial) if r.spatial else SpatialConfig()
         return *show(v),r.duration,r.density,r.variation,r.seed,r.loop,r.spatial.get('kind', ''),*(gr.Slider(value=getattr(where, k)) for k in g.where),*sliders(v.model, r.controls)
     controls = [visit, *g.sliders, *settings]
+    def refresh(v): return (names(v), *sliders(v.model)) if v.model else [gr.skip()]*(1+_SLIDERS)
+    tabs.trained.then(refresh, [visit], [g.preset, *g.sliders], api_visibility='private') # of the same name as before: the list does not change, the controls do
     g.model.change(open, [visit, g.model], [g.words, g.preset, *g.sliders], api_name='open')
     g.go.click(generate, controls, took, api_name='generate')
     g.next.click(next_seed, controls, [*took, g.seed], api_name='next_seed')

@@ -61,7 +61,7 @@ def _limits(t, corpus):
     yield '## Limits'
     yield 'It knows these recordings and nothing else: no words, no genres, no other sounds. Takes are scores of remembered sounds, moved and mixed; they can be close to a recording. Phases of sounds that it never heard are borrowed, which softens their attacks.'
     if corpus['seconds']<60: yield f"{corpus['seconds']:.0f} s is little: figures on what was held out rest on few excerpts."
-    if t.get('notes'): yield '\n'.join(f'- {o}' for o in t['notes'])
+    if t.get('notes'): yield '\n'.join(f"- {o['words']}" for o in t['notes'])
 
 _play = """## Play it
 

@@ -6,7 +6,7 @@
 __all__ = ['number_pairs', 'recipe_from']
 
 # %% ../nbs/85_cli_play.ipynb #2b083749
-import json
+import json, os
 from inspect import signature
 from pathlib import Path
 
@@ -203,10 +203,11 @@ def _movement(words):
 def _curve(k, v):
     "A swing, the envelope of a file, or values at equal distances"
     from sdaudio.generate import envelope, lfo
-    if '@' in v and not Path(v).exists():
+    there = os.path.exists(v) # values may be longer than any name
+    if '@' in v and not there:
         shape,_,numbers = v.partition('@')
         return lfo(*map(float, numbers.split(':')), lfo=shape)
-    if Path(v).exists(): return envelope(v, 0. if k in ('density', 'variation') else -1., 1.)
+    if there: return envelope(v, 0. if k in ('density', 'variation') else -1., 1.)
     values = [float(o) for o in v.split(',')]
     return [[i/max(1, len(values)-1), o] for i,o in enumerate(values)]
 

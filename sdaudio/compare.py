@@ -16,6 +16,7 @@ import numpy as np
 import scipy # its parts come when they are needed
 
 from .config import InputError
+from .library import Library
 from .presets import Preset, Presets
 from .sound import Sound
 from .store import unique_path, write_bytes
@@ -46,7 +47,7 @@ class Comparison:
         "Keep the winner as a preset of its model"
         take = self.originals[_side(which)]
         if not isinstance(take, Take): raise InputError(f"{self.names[_side(which)]} is a sound without a recipe", 'a take')
-        return Presets(take.by).save(name, take, **kwargs)
+        return Presets(Library().ids().get(take.recipe.model, take.by)).save(name, take, **kwargs) # as the model is called now
 
     def abx(self,
         seed:int|None=None # For tests; by default nobody knows what X is

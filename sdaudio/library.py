@@ -85,7 +85,8 @@ class Library:
         if key not in _sorts: raise InputError(f"sort='{sort}'", f"one of: {', '.join(_sorts)}", "a minus in front turns it round")
         text = lambda o: ' '.join((o.name, o.corpus, o.description, *o.tags, *o.controls)).casefold()
         some = [o for o in self._entries() if all(w in text(o) for w in search.casefold().split()) and (not tag or tag in o.tags)]
-        return Models(sorted(some, key=lambda o: (getattr(o, key), o.name), reverse=sort!=key))
+        last = lambda o: (key=='mr' and not o.mr)*(1 if sort==key else -1) # what was never measured
+        return Models(sorted(some, key=lambda o: (last(o), getattr(o, key), o.name), reverse=sort!=key))
 
     def ids(self)->dict: # Id to name
         "The models by their ids, which recipes hold"
@@ -162,6 +163,8 @@ def describe(self:Library,
     "Write a description"
     return self._change(name, lambda a: a|dict(description=text))
 
+def _place(name): return model_path(safe_name(name.removesuffix(_SUFFIX))) # inside the library, whatever the name
+
 @patch
 def rename(self:Library,
     name:str, # Of a model
@@ -170,7 +173,7 @@ def rename(self:Library,
     "Give a model another name; its presets go with it"
     with library_lock():
         old = self.pick(name)
-        a,b = model_path(old),model_path(safe_name(to))
+        a,b = model_path(old),_place(to)
         if b.exists() and not b.samefile(a): raise InputError(f"there is a model '{to}'", 'a free name')
         os.rename(a, b)
         Records('preset').hand_over(old, b.name.removesuffix(_SUFFIX))
@@ -227,7 +230,7 @@ def bring(self:Library,
     if not path.is_file(): raise InputError(f"'{path}' does not exist", "a model's file")
     model = Model.load(path)
     with library_lock():
-        to = model_path(safe_name(name or path.name.removesuffix(_SUFFIX)))
+        to = _place(name or path.name)
         if to.exists() and read_meta(to).get('id')!=model.id: raise InputError(f"there is another model '{to.name.removesuffix(_SUFFIX)}'", 'a free name', 'another name for it')
         if not to.exists(): _copy(path, to)
     return ModelEntry.of(to)

@@ -343,9 +343,11 @@ def scorecard(self:Model,
         if 'scorecard' not in self.about: raise InputError(f"no scorecard in {self.name}", "one that was filled in after a training", "model.scorecard(corpus)")
         return Scorecard.from_dict(self.about['scorecard'])
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
+    own = corpus.id==self.about.get('corpus', {}).get('id')
+    if not own: corpus = _unknown(self, corpus)[0] # what it knows from a training, it may know by heart
     with _Files(progress, len(corpus.files)) as tick: data = Excerpts(Pictures(corpus, self.spec, progress=tick), self.settings.data)
     data.stats = self.stats
-    with _Files(progress, 3, 'measuring') as tick: return _measured(self, data, corpus.id==self.about.get('corpus', {}).get('id'), tick)
+    with _Files(progress, 3, 'measuring') as tick: return _measured(self, data, own, tick)
 
 @patch
 def like(self:Model,
@@ -405,7 +407,7 @@ def grow(self:Model,
     "Learn more sounds without forgetting those it knows"
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp:
         corpus,known = _unknown(self, _as_corpus(more, Path(tmp)))
-        settings = self.settings.replace(train=self.settings.train.replace(minutes=minutes, **train))
+        settings = self.settings.replace(train=self.settings.train.without_budget().replace(minutes=minutes, **train))
         with threads(pick_threads()):
             with _Files(progress, len(corpus)) as tick: fresh = Excerpts(Pictures(corpus, self.spec, progress=tick), settings.data)
             fresh.stats = self.stats # the network keeps its units
@@ -466,6 +468,11 @@ def _as_corpus(more, tmp):
     ids = [f'{k+1}-{o.id}' if isinstance(o, Take) else k+1 for k,o in enumerate(sounds)]
     return Corpus([o.save(tmp/f'take-{n}.wav', bits=32) for o,n in zip(sounds, ids)], name='takes')
 
+def _only_known(model, corpus):
+    "Whether a model was made of all that is in a corpus"
+    c = model.about.get('corpus', {})
+    return {o.hash for o in corpus.files}<=set(c['hashes']) if c.get('hashes') else corpus.id==c.get('id')
+
 def _unknown(model, corpus):
     "Those files of a corpus that the model was not made of, and those that it was"
     there = set(model.about.get('corpus', {}).get('hashes', ()))
@@ -475,16 +482,16 @@ def _unknown(model, corpus):
 
 def _past(model, old, known, progress):
     "The recordings that a model was made of, if they are all there, as excerpts with something held out; else None"
-    want,run = model.about.get('corpus', {}).get('id'),model.about.get('training', {}).get('run')
+    run = model.about.get('training', {}).get('run')
     def ours():
         if old is not None: yield old if isinstance(old, Corpus) else Corpus(old)
         if known: yield Corpus(known)
         if run:
             with suppress(FileError, KeyError): yield Corpus(read_json(home('runs', 'x').parent/safe_name(run)/'run.json')['corpus']['files'])
     def found():
-        with suppress(InputError, CorpusError): return next((o for o in ours() if o.id==want), None)
+        with suppress(InputError, CorpusError): return next((o for o in ours() if _only_known(model, o)), None)
     corpus = found()
-    if old is not None and (corpus is None or corpus.id!=want): raise InputError(f"{old} does not hold the recordings that {model.name} was made of", "those, unchanged", "leave `old` out: forgetting is then measured on what the model remembers")
+    if old is not None and corpus is None: raise InputError(f"{old} does not hold the recordings that {model.name} was made of", "those, unchanged", "leave `old` out: forgetting is then measured on what the model remembers")
     if corpus is None: return None
     with _Files(progress, len(corpus)) as tick: data = Excerpts(Pictures(corpus, model.spec, progress=tick), model.settings.data)
     data.stats = model.stats

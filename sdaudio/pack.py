@@ -92,7 +92,7 @@ def sample_pack(
     "Choose the most different takes, bring them to one loudness, and write them with a table and a map of keys"
     cfg = PackConfig.from_dict(kwargs)
     name_by(cfg.names, Recipe()) # a mistake in the pattern is said before anything is played
-    tell = progress or (lambda *_: None)
+    folder,tell = unique_path(folder),progress or (lambda *_: None)
     total,takes = (cfg.of or 4*cfg.n)+cfg.n,[]
     for r in _candidates(model, cfg):
         tell(len(takes), total, 'playing')
@@ -103,7 +103,6 @@ def sample_pack(
     parts = [p for _,p in takes] # as they will be in the files
     chosen = sorted(most_different(coordinates(parts), cfg.n))
     level = min(cfg.loudness_lufs, *(parts[i].loudness_lufs-parts[i].true_peak_db+cfg.ceiling_db-.05 for i in chosen)) # one that all can reach
-    folder = unique_path(folder)
     rows = []
     for n,i in enumerate(chosen, 1):
         tell(total-cfg.n+n-1, total, 'writing')

@@ -112,10 +112,14 @@ def save(self:Presets,
     only:Iterable[str]=() # Of a take's fields only these, for example `['controls']`
 )->Preset:
     "Give settings a name"
-    if not (name := ' '.join(name.split())): raise InputError('a preset without a name', 'at least one letter')
+    name = _tidy(name)
     preset = Preset(name, _part(what, seed, only), folder, description, self._maker(what))
     self._records.put(name, _record(preset), self.name, new=True, **self._media(preset, what))
     return preset
+
+def _tidy(name):
+    if not (name := ' '.join(name.split())): raise InputError('a preset without a name', 'at least one letter')
+    return name
 
 def _record(preset): return {k: v for k,v in preset.to_dict().items() if k!='name'} # the name is kept beside it
 
@@ -170,6 +174,7 @@ def rename(self:Presets,
     to:str # A free name
 )->Preset: # As it is now
     "Give a preset another name"
+    to = _tidy(to)
     self._records.rename(self.pick(name), to, self.name)
     return self[to]
 

@@ -98,9 +98,7 @@ def loudness_lufs(self:Sound)->float: # `-inf` for silence
     import pyloudnorm
     y = self.y[:5].T.astype(np.float64)
     if not y.any(): return float('-inf')
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', UserWarning) # of a silent block in it
-        lufs = pyloudnorm.Meter(self.sr, block_size=min(.4, self.duration)).integrated_loudness(y)
+    lufs = pyloudnorm.Meter(self.sr, block_size=min(.4, self.duration*(1-1e-9))).integrated_loudness(y) # seconds are rounded, and a block must not be longer than the sound
     return float(lufs) if np.isfinite(lufs) else float('-inf')
 
 # %% ../nbs/10_sound.ipynb #5b597ac5

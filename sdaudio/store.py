@@ -236,6 +236,7 @@ def unique_path(
 )->Path: # The same, or with -2, -3 ... before the suffix
     "A path at which nothing exists yet"
     p = first = Path(path)
+    if not first.name: raise InputError(f"'{path}'", 'a name for what is made', 'a folder or a file inside it')
     n = 1
     while os.path.lexists(p): p = first.with_stem(f'{first.stem}-{(n := n+1)}')
     return p

@@ -13,6 +13,7 @@ from fastcore.basics import patch
 
 from .config import InputError
 from .model import Model
+from .library import Library
 from .history import History
 from .compare import Comparison
 from .jobs import collected
@@ -180,7 +181,7 @@ def recall(self:HistoryDashboard):
         d.make(o.recipe)
         self.instrument.children = (d.widget,)
         return f'{model.name} is below'
-    return lambda job: Model.load(o.by),then
+    return lambda job: Model.load(Library().ids().get(o.recipe.model, o.by)),then # as it is called now
 
 # %% ../nbs/81_ui_history.ipynb #dc8e99af
 @patch

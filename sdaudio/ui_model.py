@@ -44,7 +44,7 @@ class ModelDashboard(Board):
         super().__init__()
         self.model,self.folder = model,Path(folder)
         self.take,self.recipes,self.curves,self.path,self.start = None,[],{},[],{} # what is heard, the recipes so far, and what a recipe has beside numbers
-        self.more,self.less,self._after,self.sliders,self._map = [],[],None,{},None
+        self.more,self.less,self._after,self.sliders,self._map,self._mapped = [],[],None,{},None,None
         self._sound_parts()
         self.pages = dict(Takes=self._takes_page(), Move=self._move_page(), Space=self._space_page(), Map=self._map_page(), Presets=self._presets_page(),
                           Like=self._like_page(), Controls=self._controls_page(), Export=self._export_page())
@@ -233,7 +233,8 @@ def set(self:ModelDashboard,
         for k,w in self.settings.items(): w.value = getattr(recipe, k)
         t = recipe.trajectory
         self.loop.value,self.start,self.path,self.curves = recipe.loop,recipe.start,t.get('path', []),dict(t.get('curves', {}))
-        self.walking.value,self.walk.value = t.get('walk') is not None,t.get('walk') or self.walk.value
+        self.walking.value = t.get('walk') is not None
+        if self.walking.value: self.walk.value = t['walk']
         self.kind.value = recipe.spatial.get('kind', '')
         for k,w in self.places.get(self.kind.value, {}).items(): w.value = recipe.spatial.get(k, getattr(SpatialConfig(), k))
         self._show_curve()
@@ -389,6 +390,7 @@ def _show_curve(self:ModelDashboard, _=None):
 def start_here(self:ModelDashboard)->Recipe:
     "Takes begin with the sound that was clicked on the map"
     if self.spot is None: raise InputError('no place on the map', 'a click on it')
+    self.map.path = []
     self.start,self.path = dict(row=self.spot),[]
     self.walking.value = True
     return self.recipe()
@@ -420,8 +422,9 @@ def save_preset(self:ModelDashboard):
 def recall_preset(self:ModelDashboard)->Recipe:
     "Set everything as the preset has it"
     p = self.model.presets[self._preset()]
-    self.set(self.model.presets.recipe(p.name, **{k: w.value for k,w in self.settings.items() if k not in p.recipe}))
-    return self.recipe()
+    r = self.model.presets.recipe(p.name, **{k: w.value for k,w in self.settings.items() if k not in p.recipe})
+    self.set(r)
+    return r.replace(model='') # with what no widget shows
 
 @patch
 def update_preset(self:ModelDashboard):
@@ -566,10 +569,10 @@ def _wire(self:ModelDashboard):
         if not change['new'] and self.envelope_file.path: self.press('_envelope')
     self.envelope_file.observe(shaped, 'value')
     def chosen(change):
-        if change['new']=='Map' and self._map is None: self.press('_draw_map')
+        if change['new']=='Map' and (self._map is None or self._mapped is not self.take): self.press('_draw_map')
     self.tabs.tabs.observe(chosen, 'value')
     self.map.observe(lambda c: self.press('_hear_spot'), 'clicked')
-    self.map.observe(lambda c: c['new'] and self.press('_follow'), 'path')
+    self.map.observe(lambda c: self.press('_follow') if c['new'] else setattr(self, 'path', []), 'path')
 
 @patch
 def _envelope(self:ModelDashboard):
@@ -578,11 +581,16 @@ def _envelope(self:ModelDashboard):
 
 @patch
 def _draw_map(self:ModelDashboard):
-    take = self.take
+    take = self._mapped = self.take
+    def call(job):
+        m = self._map or self.model.map()
+        m.takes = {'this take': m.place(take)} if take else {}
+        return m
     def then(m):
+        if self._map is None: self.map.show(m)
+        else: self.map.takes = {k: v.tolist() for k,v in m.takes.items()}
         self._map = m
-        self.map.show(m)
-    return lambda job: self.model.map({'this take': take} if take else {}),then
+    return call,then
 
 @patch
 def _hear_spot(self:ModelDashboard):

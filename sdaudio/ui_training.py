@@ -20,6 +20,7 @@ from .corpus import Corpus
 from .generate import Recipe
 from .model import Model, choose_settings, presets, train
 from .sound import Sound
+from .store import safe_name
 from .widgets import Player, leaves, row
 
 # %% ../nbs/81_ui_training.ipynb #94830e56
@@ -53,9 +54,9 @@ class TrainingDashboard(Board):
     )->str:
         "Train on these from now on"
         if self.corpus is None or self.corpus.id!=corpus.id: self.watch = None
+        if self.corpus is None or self.corpus.name!=corpus.name: self.name.value = corpus.name
         self.corpus = corpus
         self.about.value = f'<div style="line-height:1.4"><b>{len(corpus)}</b> recordings, {corpus.duration:.0f} s, <b>{escape(corpus.name)}</b></div>'
-        self.name.value = corpus.name
         self.say(f"Press Train. The preset auto takes '{next(k for k,v in presets.items() if v.net==choose_settings('auto', corpus.duration).net)}' for so much sound.")
 
 # %% ../nbs/81_ui_training.ipynb #25d9627f
@@ -110,11 +111,17 @@ def _look(self:TrainingDashboard):
     self.notes.value = ''.join(f'<div style="border-left:3px solid #e08a3c;padding-left:.5rem;margin:.2rem 0;line-height:1.4;max-width:42rem">{escape(o)}</div>' for o in w.notes)
     if w.files and w.files!=self._seen and not self.player.playing:
         self._seen = w.files
-        self.preview()
+        self.player.autoplay = False
+        self._load()
 
 @patch
 def preview(self:TrainingDashboard)->str:
-    "The newest preview in the player"
+    "The newest preview in the player, to be heard at once"
+    self.player.autoplay,self.player.sounds = True,[]
+    return self._load()
+
+@patch
+def _load(self:TrainingDashboard):
     if not (self.watch and self.watch.files): raise InputError('no preview yet', 'a training that has run for a while')
     names = {'original': 'recording', 'decoded': 'model', 'new': 'new'}
     files = {names[p.stem.split('-')[-1]]: Sound.load(p) for p in self.watch.files}
@@ -139,7 +146,9 @@ def save(self:TrainingDashboard):
     "Keep the instrument in the library"
     if self.model is None: raise InputError('no instrument yet', 'a training that ended or was stopped', 'press Train')
     if self.jobs.busy: raise InputError('a training is still under way', 'its end', 'press Stop first')
-    model,name,replace = self.model,self.name.value.strip(),self.replace.value
+    model,made_of = self.model,self.model.about['corpus']['name']
+    if made_of!=self.corpus.name: raise InputError(f"this instrument was made of '{made_of}'", f"one of '{self.corpus.name}'", f"press Train, or read '{made_of}' again to save it")
+    name,replace = safe_name((self.name.value.strip() or model.name).removesuffix('.sdaudio')),self.replace.value
     def then(path):
         self.trained(model)
         return f"saved as '{model.name}'; Model.load('{model.name}') opens it"

@@ -210,7 +210,7 @@ function render({ model, el }) {
     try { fresh = await Promise.all(list.map(s => ctx.decodeAudioData(s.buffer.slice(s.byteOffset, s.byteOffset + s.byteLength)))) } catch (e) { $('.time').textContent = 'this browser cannot play it'; return }
     if (mine !== stamp || gone) return
     stop(false); buffers = fresh; from = keep ? t % long() : 0; sides(); wave(); paint()
-    tell({ heard: { ...(g('heard') || {}), seconds: fresh[0] ? fresh[0].duration : 0 } })
+    tell({ playing: false, heard: { ...(g('heard') || {}), seconds: fresh[0] ? fresh[0].duration : 0 } })
     if (fresh.length && g('autoplay')) { await Promise.race([ctx.resume(), new Promise(r => setTimeout(r, 300))]); if (mine === stamp && ctx.state === 'running') start() }
     paint()
   }

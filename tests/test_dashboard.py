@@ -16,6 +16,7 @@ from sdaudio.config import InputError
 from sdaudio.demo import demo_corpus
 from sdaudio.export import ExportConfig, from_sidecar
 from sdaudio.history import History, keeping_takes
+from sdaudio.library import Library
 from sdaudio.model import Model, start_model
 from sdaudio.sound import Sound
 from sdaudio.ui_history import HistoryDashboard
@@ -153,6 +154,12 @@ def test_map(d):
     d.map.path = [[-1., 0.], [1., 0.]]
     d.wait()
     assert d.take.recipe.trajectory['path'] == d._map.path([[-1, 0], [1, 0]])
+    d.map.path = [] # Escape
+    press(d, 'recipe')
+    assert 'path' not in d.take.recipe.trajectory
+    d.tabs.tabs.value = 'Takes'; d.tabs.tabs.value = 'Map'
+    d.wait()
+    assert d.map.takes['this take'] == d._map.place(d.take).tolist() # the one that is heard now
 
 def test_presets(d):
     press(d, 'recipe')
@@ -171,6 +178,14 @@ def test_presets(d):
     assert 'softer' not in [o[1] for o in d.presets.options]
     press(d, 'undo_preset')
     assert 'softer' in [o[1] for o in d.presets.options] and not bad(d)
+
+def test_a_preset_is_played_whole(d):
+    "Also what no widget shows"
+    d.model.presets.save('odd', dict(phase='heap', density=.6, trajectory=dict(walk=0.)))
+    d._refresh('odd')
+    press(d, 'recall_preset')
+    assert (d.take.recipe.phase, d.take.recipe.density, d.take.recipe.trajectory['walk']) == ('heap', .6, 0.)
+    assert d.walking.value and d.walk.value == 0. and not bad(d)
 
 def test_likeness_report_and_a_file(d, model):
     press(d, 'recipe'), press(d, 'nearest')
@@ -328,6 +343,7 @@ def test_history_opens_the_model(model):
     h = dashboard(History())
     h.takes.value = take.id
     h.wait()
+    Library().rename('demo', 'renamed since')
     h.press('recall'), h.wait()
     d = h.model_dashboard
     assert d.take == take and first(d).value == .3 and h.instrument.children == (d.widget,)

@@ -1,6 +1,8 @@
 "A model learns more sounds, and what became of the old ones is measured."
+import copy
 import json
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,6 +60,9 @@ def test_grow(made, tmp_path):
     recipe = Recipe(seed=4, duration=1.)
     assert np.array_equal(again.play(recipe).y, grown.play(recipe).y)
     assert grown.like(Corpus(new).load(1)).rows[0]['file']=='1.4-1.wav' # the new recordings are known by name
+    with pytest.raises(InputError, match='does not know'): grown.scorecard(Corpus(new), progress=False) # what it was grown with proves nothing
+    more = quietly(grown.grow, bells(tmp_path/'more', 1.8, 1, 500), steps=1, old=[*Path(old).glob('*.wav'), *Path(new).glob('*.wav')])
+    assert more.about['grown'][1]['old']['judged_on']=='held-out excerpts' # both kinds of old ones are listened to
     with pytest.raises(InputError, match='does not know'): quietly(grown.grow, new)
 
 
@@ -126,3 +131,15 @@ def test_command(made, capsys):
     assert record['name']=='harmonic-grown' and record['grown']['old']['judged_on']=='held-out excerpts'
     assert Model.load('harmonic').id==model.id and Model.load('harmonic-grown').id==record['id']
     assert run(words)==2 and 'free name' in capsys.readouterr().err
+
+
+def test_growing_keeps_to_its_own_budget(made):
+    "However long the model was trained before"
+    model,old,new = made
+    long = copy.copy(model)
+    long.settings = model.settings.replace(train=model.settings.train.replace(steps=10**6, patience=3))
+    seen = []
+    class Watch(Callback):
+        def before_fit(self, trainer): seen.append(trainer.cfg.budget)
+    quietly(long.grow, new, minutes=.01, callbacks=[Watch()]), quietly(long.grow, new, steps=1, callbacks=[Watch()])
+    assert seen==[dict(minutes=.01), dict(steps=1)]

@@ -378,3 +378,33 @@ def test_presets_for_another_model_come_whole(model, tmp_path):
     for name,recipe in dict(first=dict(density=.2), far=dict(start=dict(row=10**9)), last=dict(density=.8)).items(): others.save(name, recipe)
     with pytest.warns(UserWarning, match="'far' is kept, but cannot be played"): new = model.presets.bring(others.send(tmp_path/'p.json'))
     assert sorted(new)==['far', 'first', 'last']==sorted(o.name for o in model.presets.list())
+
+@pytest.mark.parametrize('name', ['bells.sdaudio', 'x/bells', '../bells'])
+def test_a_name_never_leads_out_of_the_library(model, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    model.save('harbour')
+    lib = Library()
+    kept = lib.rename('harbour', name).name
+    assert 'bells' in kept and not kept.endswith('.sdaudio') and [o.name for o in lib]==[kept]
+    lib.delete(kept)
+    path = model.save(tmp_path/'elsewhere.sdaudio')
+    assert lib.bring(path, name).name==kept and {p.name for p in tmp_path.iterdir()}=={'elsewhere.sdaudio'}
+
+def test_best_first_are_those_that_were_measured(model):
+    for n,mr in dict(good=.5, fair=.9).items(): tiny(n, training=dict(mr=mr))
+    tiny('never')
+    assert [o.name for o in Library().list(sort='mr')]==['good', 'fair', 'never'] and [o.name for o in Library().list(sort='-mr')]==['fair', 'good', 'never']
+
+def test_winners_go_to_the_model_by_its_present_name(model):
+    model.save('harbour')
+    a,b = model.generate(duration=.4, seed=1),model.generate(duration=.4, seed=2)
+    Library().rename('harbour', 'quay')
+    Comparison(a, b).keep('b', 'winner')
+    assert [o.name for o in Presets('quay').list()]==['winner']
+    Library().rename('quay', 'harbour')
+
+def test_a_preset_keeps_a_name():
+    ps = Presets('any')
+    ps.save('one', {})
+    with pytest.raises(InputError, match='without a name'): ps.rename('one', '  ')
+    assert ps.rename('one', ' two  three ').name=='two three'
