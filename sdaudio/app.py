@@ -26,7 +26,7 @@ from .generate import Recipe
 from .spatial import SpatialConfig
 from .export import ExportConfig, depths, take_path
 from .take import Take
-from .model import Model, choose_settings, model_path, presets as _kinds_of_training, run_folder, train
+from .model import Model, _library_name, choose_settings, model_path, presets as _kinds_of_training, run_folder, train
 from .library import Library
 from .presets import Presets
 from .history import History, keep_takes
@@ -34,13 +34,14 @@ from .history import History, keep_takes
 # %% ../nbs/87_app.ipynb #adfb22c3
 class Visit:
     "What one visitor of the app has at hand; what is kept lies in the library, where all visitors meet"
-    def __init__(self): self.corpus,self.model,self.take,self.stop,self._room = None,None,None,None,None
+    def __init__(self): self.corpus,self.model,self.take,self.stop,self._room,self.shown_model = None,None,None,None,None,None
     def __deepcopy__(self, memo): return type(self)() # Gradio copies the first one for everybody who comes
 
     @property
     def folder(self)->Path: # Goes away with the visit
         "Where its uploads and files lie"
         self._room = self._room or tempfile.TemporaryDirectory(prefix='visit-', dir=home('app', 'x').parent, ignore_cleanup_errors=True)
+        os.utime(self._room.name) # in use: nobody sweeps it away
         return Path(self._room.name)
 
 # %% ../nbs/87_app.ipynb #47f9c9d4
@@ -106,7 +107,7 @@ def learn(self:Visit,
     "Train in a thread and say how far it is; after a stop the same call goes on"
     if self.corpus is None: raise SdaudioError('there are no recordings yet', 'some to learn from', 'the tab Data: upload your own, or take the demo')
     if self.stop: raise SdaudioError('a training is running already', do='Stop ends it')
-    corpus,name = self.corpus,safe_name((name or self.corpus.name).removesuffix('.sdaudio'))
+    corpus,name = self.corpus,_library_name(name or self.corpus.name)
     settings = choose_settings(preset, corpus.duration, 1+corpus.stereo)
     settings = settings.replace(train=settings.train.replace(minutes=minutes, steps=steps, seed=seed))
     if not overwrite: _same_training(name, corpus, settings)
@@ -449,7 +450,7 @@ def _wire_generate(gr, visit, tabs):
         return show(v)
     @_handler(gr, 2+_SLIDERS)
     def open(v, name):
-        m = v.open(name)
+        v.shown_model = m = v.open(name)
         more = f' The first {_SLIDERS} of {len(m.controls)} controls are shown.' if len(m.controls)>_SLIDERS else ''
         return f'{m.name}: {len(m.controls)} controls.{more} Press Generate.', names(v), *sliders(m)
     @_handler(gr, 3)
@@ -475,7 +476,10 @@ def _wire_generate(gr, visit, tabs):
         where = SpatialConfig.from_dict(r.spatial) if r.spatial else SpatialConfig()
         return *show(v),r.duration,r.density,r.variation,r.seed,r.loop,r.spatial.get('kind', ''),*(gr.Slider(value=getattr(where, k)) for k in g.where),*sliders(v.model, r.controls)
     controls = [visit, *g.sliders, *settings]
-    def refresh(v): return (names(v), *sliders(v.model)) if v.model else [gr.skip()]*(1+_SLIDERS)
+    def refresh(v):
+        if v.model is None or v.model is v.shown_model: return [gr.skip()]*(1+_SLIDERS)
+        v.shown_model = v.model
+        return names(v), *sliders(v.model)
     tabs.trained.then(refresh, [visit], [g.preset, *g.sliders], api_visibility='private') # of the same name as before: the list does not change, the controls do
     g.model.change(open, [visit, g.model], [g.words, g.preset, *g.sliders], api_name='open')
     g.go.click(generate, controls, took, api_name='generate')

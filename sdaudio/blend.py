@@ -144,7 +144,7 @@ def play(self:Blend,
     tell:bool=True # Those who listen, as `Model.play` does
 )->Take:
     "Play a recipe together"
-    if recipe.blend and [(o['model'], o['weight']) for o in recipe.blend] != [(o['model'], o['weight']) for o in self.parts]: raise InputError('the recipe of another blend', f'one for {self.name}', 'play_any(recipe), or recipe.replace(blend=[])')
+    if recipe.blend and _shares(recipe.blend) != _shares(self.parts): raise InputError('the recipe of another blend', f'one for {self.name}', 'play_any(recipe), or recipe.replace(blend=[])')
     if recipe.model: raise InputError(f'a recipe for model {recipe.model}', 'one without a model', "recipe.replace(model='')")
     recipe = recipe.replace(blend=self.parts, version=__version__)
     if self.kind == 'one': sound = render(self.sounding[0][0], recipe)
@@ -165,6 +165,11 @@ def generate(self:Blend,
 )->Take:
     "A new take of all models"
     return self.play(Recipe(controls=controls, seed=seed, duration=float(duration), density=density, variation=variation, phase=phase))
+
+def _shares(parts):
+    "Models and weights, whose ratio alone counts"
+    total = sum(o.get('weight', 0) for o in parts) or 1
+    return [(o['model'], round(o.get('weight', 0)/total, 4)) for o in parts]
 
 def play_any(
     recipe:Recipe, # Of one model or of a blend, for example from the tags of a file

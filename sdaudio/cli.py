@@ -109,7 +109,7 @@ def _demo(
     from sdaudio.page import listening_page
     from sdaudio.store import unique_path, write_bytes
     from sdaudio.trainer import TrainConfig
-    folder = unique_path(out)
+    folder = unique_path(out.expanduser())
     corpus = demo_corpus()
     say(corpus.check())
     model = train(corpus, minutes=minutes, name='demo', settings=Settings(train=TrainConfig(minutes=minutes, seed=seed)), resume=False)

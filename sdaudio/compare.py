@@ -47,7 +47,7 @@ class Comparison:
         "Keep the winner as a preset of its model"
         take = self.originals[_side(which)]
         if not isinstance(take, Take): raise InputError(f"{self.names[_side(which)]} is a sound without a recipe", 'a take')
-        return Presets(Library().ids().get(take.recipe.model, take.by)).save(name, take, **kwargs) # as the model is called now
+        return Presets(Library()._called(take.recipe.model, take.by)).save(name, take, **kwargs) # as the model is called now
 
     def abx(self,
         seed:int|None=None # For tests; by default nobody knows what X is

@@ -85,17 +85,17 @@ def _matches(name, pattern):
 
 def _choose(paths, names, include, exclude):
     "The files that are wanted, and a remark for each pattern"
-    said,left = [],dict(zip(names, paths))
+    said,left = [],dict(zip(paths, names))
     def say(gone, why):
         if gone: said.append(Problem(gone[0] if len(gone) == 1 else f'{len(gone)} files', 'note', why, 'not used, as asked'+(f": {', '.join(gone[:5])}{f' and {len(gone)-5} more' if len(gone) > 5 else ''}" if len(gone) > 1 else '')))
     for o in [*include, *exclude]:
         if not any(_matches(n, o) for n in names): said.append(Problem(o, 'note', 'a pattern that fits no file', 'without effect; check the spelling'))
     if include: say([n for n in names if not any(_matches(n, o) for o in include)], f"not among include={', '.join(include)}")
-    if include: left = {n: p for n,p in left.items() if any(_matches(n, o) for o in include)}
+    if include: left = {p: n for p,n in left.items() if any(_matches(n, o) for o in include)}
     for o in exclude:
-        say([n for n in left if _matches(n, o)], f'left out by exclude={o}')
-        left = {n: p for n,p in left.items() if not _matches(n, o)}
-    return list(left.values()), list(left), said
+        say([n for n in left.values() if _matches(n, o)], f'left out by exclude={o}')
+        left = {p: n for p,n in left.items() if not _matches(n, o)}
+    return list(left), list(left.values()), said
 
 # %% ../nbs/11_corpus.ipynb #efa1e011
 @dataclass(frozen=True)
@@ -397,7 +397,7 @@ class Corpus:
 def _relative(p, root):
     "A name with forward slashes, which can be written everywhere"
     name = p.relative_to(root).as_posix() if p.is_relative_to(root) else p.as_posix()
-    return name.encode(errors='surrogateescape').decode(errors='replace')
+    return name.encode(errors='surrogatepass').decode(errors='replace')
 
 def _clock(s):
     "Seconds as somebody would say them"

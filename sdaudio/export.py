@@ -7,7 +7,7 @@ __all__ = ['ExportConfig', 'take_path', 'name_by', 'sidecar_path', 'export', 'fr
            'file_schema']
 
 # %% ../nbs/63_export.ipynb #d33c50d2
-import json, re, warnings
+import json, os, re, warnings
 from base64 import b64encode
 from dataclasses import MISSING, dataclass, fields
 from functools import singledispatch
@@ -71,7 +71,7 @@ def take_path(
     suffix:str='.wav' # Format of the file
 )->Path: # A path directly inside `folder`
     "A path for a typed name, which cannot leave its folder"
-    return Path(folder).expanduser()/(safe_name(name) + '.' + suffix.lstrip('.').lower())
+    return Path(os.path.expanduser(folder))/(safe_name(name) + '.' + suffix.lstrip('.').lower())
 
 # %% ../nbs/63_export.ipynb #49dfeb54
 def name_by(
@@ -112,7 +112,7 @@ def _write(path, make, overwrite):
 
 def _target(path, cfg):
     "A checked path: known format, depth that it has, portable name, folder that exists"
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     suffix = path.suffix.lower()
     if suffix not in depths: raise InputError(f"'{path.name}' names no format", f"a name that ends in {' or '.join(depths)}")
     if depths[suffix] and cfg.bits not in depths[suffix]:

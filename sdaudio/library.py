@@ -17,7 +17,7 @@ from pathlib import Path
 from fastcore.basics import patch
 
 from .config import Config, FileError, InputError
-from .model import Model, _Files, _FORMAT, _SUFFIX, _put_aside, _typed, library_lock, list_models, model_path
+from .model import Model, _Files, _FORMAT, _SUFFIX, _library_name, _put_aside, _typed, library_lock, list_models, model_path
 from .page import sound_table
 from .store import Records, _open_tensors, home, pick, read_json, read_meta, replace_meta, safe_name, tag_words, unique_path, write_bytes, write_json
 
@@ -92,6 +92,11 @@ class Library:
         "The models by their ids, which recipes hold"
         return {o.id: o.name for o in self._entries() if o.id}
 
+    def _called(self, id, by):
+        "What a model is called now: as it was if that is still the same one, else by its id"
+        names = [o.name for o in self._entries() if o.id==id]
+        return by if by in names or not names else names[-1]
+
     def __len__(self): return len(list_models())
     def __iter__(self): return iter(self.list())
     def __getitem__(self, name): return ModelEntry.of(model_path(self.pick(name))) # By name or the beginning of one
@@ -163,8 +168,6 @@ def describe(self:Library,
     "Write a description"
     return self._change(name, lambda a: a|dict(description=text))
 
-def _place(name): return model_path(safe_name(name.removesuffix(_SUFFIX))) # inside the library, whatever the name
-
 @patch
 def rename(self:Library,
     name:str, # Of a model
@@ -173,7 +176,7 @@ def rename(self:Library,
     "Give a model another name; its presets go with it"
     with library_lock():
         old = self.pick(name)
-        a,b = model_path(old),_place(to)
+        a,b = model_path(old),model_path(_library_name(to))
         if b.exists() and not b.samefile(a): raise InputError(f"there is a model '{to}'", 'a free name')
         os.rename(a, b)
         Records('preset').hand_over(old, b.name.removesuffix(_SUFFIX))
@@ -230,7 +233,7 @@ def bring(self:Library,
     if not path.is_file(): raise InputError(f"'{path}' does not exist", "a model's file")
     model = Model.load(path)
     with library_lock():
-        to = _place(name or path.name)
+        to = model_path(_library_name(name or path.name))
         if to.exists() and read_meta(to).get('id')!=model.id: raise InputError(f"there is another model '{to.name.removesuffix(_SUFFIX)}'", 'a free name', 'another name for it')
         if not to.exists(): _copy(path, to)
     return ModelEntry.of(to)

@@ -468,11 +468,6 @@ def _as_corpus(more, tmp):
     ids = [f'{k+1}-{o.id}' if isinstance(o, Take) else k+1 for k,o in enumerate(sounds)]
     return Corpus([o.save(tmp/f'take-{n}.wav', bits=32) for o,n in zip(sounds, ids)], name='takes')
 
-def _only_known(model, corpus):
-    "Whether a model was made of all that is in a corpus"
-    c = model.about.get('corpus', {})
-    return {o.hash for o in corpus.files}<=set(c['hashes']) if c.get('hashes') else corpus.id==c.get('id')
-
 def _unknown(model, corpus):
     "Those files of a corpus that the model was not made of, and those that it was"
     there = set(model.about.get('corpus', {}).get('hashes', ()))
@@ -482,14 +477,20 @@ def _unknown(model, corpus):
 
 def _past(model, old, known, progress):
     "The recordings that a model was made of, if they are all there, as excerpts with something held out; else None"
-    run = model.about.get('training', {}).get('run')
+    c = model.about.get('corpus', {})
+    want,run,hashes = c.get('id'),model.about.get('training', {}).get('run'),c.get('hashes', [])
+    first = hashes[:len(hashes)-sum(o['files'] for o in model.about.get('grown', ()))] # of these it is known what was held out
+    def part(o):
+        o = o if isinstance(o, Corpus) else Corpus(o)
+        at = {f.hash: f.path for f in o.files}
+        return Corpus([at[h] for h in first]) if o.id!=want and first and set(first)<=set(at) else o
     def ours():
-        if old is not None: yield old if isinstance(old, Corpus) else Corpus(old)
-        if known: yield Corpus(known)
+        if old is not None: yield part(old)
+        if known: yield part(known)
         if run:
             with suppress(FileError, KeyError): yield Corpus(read_json(home('runs', 'x').parent/safe_name(run)/'run.json')['corpus']['files'])
     def found():
-        with suppress(InputError, CorpusError): return next((o for o in ours() if _only_known(model, o)), None)
+        with suppress(InputError, CorpusError): return next((o for o in ours() if o.id==want), None)
     corpus = found()
     if old is not None and corpus is None: raise InputError(f"{old} does not hold the recordings that {model.name} was made of", "those, unchanged", "leave `old` out: forgetting is then measured on what the model remembers")
     if corpus is None: return None
@@ -534,6 +535,12 @@ def _preview_of(model):
     return {f'preview/{k}': np.frombuffer(v, np.uint8) for k,v in dict(sound=sound.encode('mp3'), picture=sound.thumbnail()).items()}
 
 # %% ../nbs/70_model.ipynb #98e8328a
+def _library_name(name):
+    "A name that leads nowhere out of the library"
+    name = safe_name(name)
+    while name.endswith(_SUFFIX): name = safe_name(name.removesuffix(_SUFFIX))
+    return name
+
 def library_lock()->FileLock: # A context
     "Held while something in the library changes; others wait"
     return FileLock(home('models', '.lock'))

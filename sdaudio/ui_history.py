@@ -181,7 +181,7 @@ def recall(self:HistoryDashboard):
         d.make(o.recipe)
         self.instrument.children = (d.widget,)
         return f'{model.name} is below'
-    return lambda job: Model.load(Library().ids().get(o.recipe.model, o.by)),then # as it is called now
+    return lambda job: Model.load(Library()._called(o.recipe.model, o.by)),then # as it is called now
 
 # %% ../nbs/81_ui_history.ipynb #dc8e99af
 @patch

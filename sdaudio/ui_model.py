@@ -6,6 +6,7 @@
 __all__ = ['ModelDashboard']
 
 # %% ../nbs/81_ui_model.ipynb #cb3c37e4
+import os
 from html import escape
 from pathlib import Path
 from random import SystemRandom
@@ -42,7 +43,7 @@ class ModelDashboard(Board):
         folder:str|Path='takes' # Where the export button writes
     ):
         super().__init__()
-        self.model,self.folder = model,Path(folder)
+        self.model,self.folder = model,Path(os.path.expanduser(folder))
         self.take,self.recipes,self.curves,self.path,self.start = None,[],{},[],{} # what is heard, the recipes so far, and what a recipe has beside numbers
         self.more,self.less,self._after,self.sliders,self._map,self._mapped = [],[],None,{},None,None
         self._sound_parts()

@@ -18,9 +18,8 @@ from .config import InputError
 from .callbacks import LivePlot
 from .corpus import Corpus
 from .generate import Recipe
-from .model import Model, choose_settings, presets, train
+from .model import Model, _library_name, choose_settings, presets, train
 from .sound import Sound
-from .store import safe_name
 from .widgets import Player, leaves, row
 
 # %% ../nbs/81_ui_training.ipynb #94830e56
@@ -117,7 +116,7 @@ def _look(self:TrainingDashboard):
 @patch
 def preview(self:TrainingDashboard)->str:
     "The newest preview in the player, to be heard at once"
-    self.player.autoplay,self.player.sounds = True,[]
+    if self.watch and self.watch.files: self.player.autoplay,self.player.sounds = True,[]
     return self._load()
 
 @patch
@@ -146,9 +145,10 @@ def save(self:TrainingDashboard):
     "Keep the instrument in the library"
     if self.model is None: raise InputError('no instrument yet', 'a training that ended or was stopped', 'press Train')
     if self.jobs.busy: raise InputError('a training is still under way', 'its end', 'press Stop first')
-    model,made_of = self.model,self.model.about['corpus']['name']
-    if made_of!=self.corpus.name: raise InputError(f"this instrument was made of '{made_of}'", f"one of '{self.corpus.name}'", f"press Train, or read '{made_of}' again to save it")
-    name,replace = safe_name((self.name.value.strip() or model.name).removesuffix('.sdaudio')),self.replace.value
+    model,c = self.model,self.model.about['corpus']
+    made_of = c['name']
+    if made_of!=self.corpus.name and c['id']!=self.corpus.id: raise InputError(f"this instrument was made of '{made_of}'", f"one of '{self.corpus.name}'", f"press Train, or read '{made_of}' again to save it")
+    name,replace = _library_name(self.name.value.strip() or model.name),self.replace.value
     def then(path):
         self.trained(model)
         return f"saved as '{model.name}'; Model.load('{model.name}') opens it"

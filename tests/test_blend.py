@@ -139,4 +139,6 @@ def test_other_weights_are_another_blend(models):
     ms = [models['tabla'], models['strings']]
     take = Blend(ms, [.25, .75]).generate(.3)
     with pytest.raises(InputError, match='another blend'): Blend(ms).play(take.recipe)
-    assert np.array_equal(Blend(ms, [1, 3]).play(take.recipe).y, take.y)
+    for weights in ((.25, .75), (1, 3)): # only their ratio counts, in the recipe too
+        r = take.recipe.replace(blend=[dict(o, weight=w) for o,w in zip(take.recipe.blend, weights)])
+        assert np.array_equal(Blend(ms, [1, 3]).play(r).y, take.y)

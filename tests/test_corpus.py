@@ -433,7 +433,7 @@ def test_a_name_that_is_no_unicode(good):
 def test_left_out_is_one_file_and_no_other(tmp_path):
     "Also when the choice is kept and opened again"
     d = tmp_path/'rec'
-    names = ['kick.wav', 'old/kick.wav', 'take 1.wav', 'take [1].wav', 'Kick.wav']
+    names = ['kick.wav', 'old/kick.wav', 'take 1.wav', 'take [1].wav', 'new/Kick.wav']
     for i,n in enumerate(names):
         (d/n).parent.mkdir(parents=True, exist_ok=True)
         noise(seed=i).save(d/n)

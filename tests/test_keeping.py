@@ -379,7 +379,7 @@ def test_presets_for_another_model_come_whole(model, tmp_path):
     with pytest.warns(UserWarning, match="'far' is kept, but cannot be played"): new = model.presets.bring(others.send(tmp_path/'p.json'))
     assert sorted(new)==['far', 'first', 'last']==sorted(o.name for o in model.presets.list())
 
-@pytest.mark.parametrize('name', ['bells.sdaudio', 'x/bells', '../bells'])
+@pytest.mark.parametrize('name', ['bells.sdaudio', 'bells.sdaudio.', 'bells.sdaudio.sdaudio', 'x/bells', '../bells'])
 def test_a_name_never_leads_out_of_the_library(model, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     model.save('harbour')
@@ -398,6 +398,7 @@ def test_best_first_are_those_that_were_measured(model):
 def test_winners_go_to_the_model_by_its_present_name(model):
     model.save('harbour')
     a,b = model.generate(duration=.4, seed=1),model.generate(duration=.4, seed=2)
+    tiny('other')
     Library().rename('harbour', 'quay')
     Comparison(a, b).keep('b', 'winner')
     assert [o.name for o in Presets('quay').list()]==['winner']
