@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from fastcore.basics import patch
 
 from .config import CorpusError, InputError, SdaudioError
-from .store import home, read_meta, safe_name, unique_path, write_bytes
+from .store import home, read_meta, unique_path, write_bytes
 from .corpus import CheckReport, Corpus, Problem, _suffixes
 from .demo import demo_corpus
 from .callbacks import Cancel, Record, clock

@@ -19,7 +19,7 @@ from fastcore.basics import patch
 from .config import Config, FileError, InputError
 from .model import Model, _Files, _FORMAT, _SUFFIX, _library_name, _put_aside, _typed, library_lock, list_models, model_path
 from .page import sound_table
-from .store import Records, _open_tensors, home, pick, read_json, read_meta, replace_meta, safe_name, tag_words, unique_path, write_bytes, write_json
+from .store import Records, _open_tensors, home, pick, read_json, read_meta, replace_meta, tag_words, unique_path, write_bytes, write_json
 
 # %% ../nbs/72_library.ipynb #8afdf574
 @dataclass(frozen=True)
