@@ -340,7 +340,7 @@ def _base_rows(memory, spec, n):
     if len(rows):
         power = torch.cat([expand(memory.magnitudes(o), memory.stats.floor).square().sum(1) for o in torch.arange(len(memory)).split(4096)])
         level = 10*(torch.cat([torch.zeros(1), power.double().cumsum(0).float()]).diff().unfold(0, n, 1).sum(1)[rows]+1e-20).log10()
-        rows = _spread(rows[level>level.quantile(.95)-25], 80)
+        rows = _spread(rows[level>level.quantile(.95)-25], 160)
     every = torch.arange(len(rows))
     turn = every%10
     return rows,every[::2],every[(turn==1)|(turn==5)|(turn==7)],every[(turn==3)|(turn==9)]

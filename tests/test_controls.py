@@ -136,7 +136,7 @@ def test_what_the_examples_differ_in_may_move_as_far_as_they_differ_and_no_farth
 def test_nothing_is_chosen_by_the_base_points(tones):
     probe = Probe(tones.vae, tones.spec, tones.stats, tones.memory)
     parts = [set(o.tolist()) for o in (probe.search, probe.tune, probe.check)]
-    assert [len(a&b) for a,b in itertools.combinations(parts, 2)]==[0, 0, 0] and len(parts[2])==16
+    assert [len(a&b) for a,b in itertools.combinations(parts, 2)]==[0, 0, 0] and len(parts[2])==32
 
 
 def test_own_controls_names_and_locks_outlive_a_new_analysis(tones, tmp_path):
