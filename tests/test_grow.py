@@ -62,7 +62,7 @@ def test_grow(made, tmp_path):
     assert grown.like(Corpus(new).load(1)).rows[0]['file']=='1.4-1.wav' # the new recordings are known by name
     with pytest.raises(InputError, match='does not know'): grown.scorecard(Corpus(new), progress=False) # what it was grown with proves nothing
     more = quietly(grown.grow, bells(tmp_path/'more', 1.8, 1, 500), steps=1, old=[*Path(old).glob('*.wav'), *Path(new).glob('*.wav')])
-    assert more.about['grown'][1]['old']['judged_on']=='held-out excerpts' # both kinds of old ones are listened to
+    assert more.about['grown'][1]['old']['judged_on']=='held-out excerpts' # of all that is given, the first recordings: of these it is known what was held out
     with pytest.raises(InputError, match='does not know'): quietly(grown.grow, new)
 
 
