@@ -306,17 +306,18 @@ def heard_as(
     return y if len(y)==2 else y.mean(0).expand(2, -1)
 
 def _listen(model, path, hash, seconds):
-    "A file of a recipe as a memory, if it is the one that is meant"
+    "A file of a recipe as a memory, if it is the one that is meant; with silence behind it, in which it may fade"
     if not Path(path).is_file(): raise FileError(f"the recipe starts from '{path}', which is not there", "that recording", "put it back, or encode another one")
     if content_hash(path)!=hash: raise FileError(f"the recipe starts from '{path}', which was changed since", f"the recording with the hash {hash}", "encode it anew")
     sound = Sound.load(path, duration=seconds if seconds<sf.info(path).duration else None)
-    return Memory.of_sound(heard_as(sound, model.spec), model.spec, model.stats)
+    y = heard_as(sound, model.spec)
+    return Memory.of_sound(torch.nn.functional.pad(y, (0, _RELEASE*model.spec.hop_length)), model.spec, model.stats)
 
 def _play_file(model, recipe, start, score):
     "Put a file into a score; the frame where it has ended"
     spec,base,T = model.spec,len(model.memory),len(score.at)
     heard = _listen(model, start.file, start.hash, recipe.duration)
-    end = min(len(heard), T)
+    end = min(len(heard)-_RELEASE, T)
     if start.timbre:
         other = _listen(model, start.timbre, start.timbre_hash, 600.)
         score.first,level = _gesture(heard, other, end)
@@ -381,7 +382,7 @@ def collage(
             _lay(*(o.numpy() for o in (memory.mags, at, angles, fade, loud, power[here], best[here], phase[here])))
     M = power.sqrt().T
     if score.level is not None:
-        level = score.level[frames%T]
+        level = score.level[frames%T if score.loop else frames.clamp(0, T-1)]
         M = M*torch.where(level<0, 1., (level/_level(M, spec).clamp(min=floor)).clamp(max=_LIFT))
     return M, phase.T
 
@@ -456,7 +457,7 @@ def _picture(model, net, recipe, score, method, a, b):
     "Magnitudes and what the phases are made of, frames `a` to `b`: `(2, b-a, bands)`"
     spec,stats,hop,T = model.spec,model.stats,net.hop,len(score.at)
     near = 4*hop # what lies further away has no say
-    lo,hi = (a-near, b+near) if score.loop else (max(0, a-near), min(T, b+near))
+    lo,hi = a-near,b+near # silence before the first frame, as recordings are learnt; behind the last what would go on
     M,phase = collage(score, 'first', lo, hi, recipe.seed)
     z,c = _path(net, M, phase, spec, stats)
     heard = heard_points(M, spec, stats, hop)
@@ -492,7 +493,7 @@ def _normal_steps(M, phase, expected, floor, mean, std, out):
 
 def _shares(score, at, hop):
     "How much of the other sound each point of the path takes, constant within an event: `(points, 1)`"
-    if score.loop: at = at%(len(score.at)//hop)
+    at = at%(len(score.at)//hop) if score.loop else at.clamp(min=0)
     starts,share = (torch.tensor(o) for o in zip(*score.shares))
     return share[torch.searchsorted(starts//hop, at, right=True)-1][:,None]
 

@@ -24,6 +24,19 @@ def test_a_training_file_comes_back(demo):
     assert np.array_equal(model.play(take.recipe).y, take.y) and take.source.novelty<60
 
 
+def test_a_short_file_keeps_both_ends(demo):
+    "What begins and ends in full sound is neither faded in nor out, but for the hundredth of a second that every take fades"
+    corpus,model,_ = demo
+    y = heard_as(corpus.load(0), model.spec)
+    loudest = y.unfold(0, 9600, 480).square().mean(1).argmax().item()*480
+    heard = Sound(y[loudest:][:9600].numpy(), model.spec.sr) # a fifth of a second
+    take = model.encode(heard)
+    level = lambda s, part: 10*np.log10(np.square(s.y.mean(0)[part]).mean()+1e-12)
+    middle = slice(3600, 6000)
+    off = [level(take, part)-level(heard, part)-(level(take, middle)-level(heard, middle)) for part in (slice(0, 2400), slice(6700, 9100))]
+    assert max(map(abs, off))<3, f'{off} dB'
+
+
 def test_a_strange_sound_is_said_to_be_strange(demo):
     _,model,_ = demo
     hiss = Sound(np.random.default_rng(0).normal(size=48_000)*.1, 48_000)
