@@ -25,7 +25,7 @@ from torch import Tensor
 from . import __version__
 from .config import Config, FileError, InputError
 from .device import generator, threads
-from .istft import across_band, fill_masked, spread
+from .istft import across_band, at_power, fill_masked, spread, still_lost
 from .latent import heard_points
 from .memory import Memory
 from .phase import phase_method
@@ -432,7 +432,7 @@ def render(
     recipe:Recipe,
     progress:Callable|None=None # Called with `(done, total, what)`
 )->Sound: # As many channels as the model, exactly `round(duration*sr)` samples, peak at most -0.4 dBFS
-    "Sound from a recipe: one path through the latent space, one integration of phase, one ISTFT"
+    "Sound from a recipe: one path through the latent space, one integration of phase, one ISTFT and a look back"
     spec,floor,say = model.spec,model.stats.floor,progress or (lambda *_: None)
     method = model.phase if recipe.phase=='auto' else recipe.phase
     with threads(1): # sums in the same order, however many threads there are
@@ -440,15 +440,15 @@ def render(
         T = len(score.at)
         x,net = torch.empty(2, T, spec.bands),LongPath(model.vae, method!='memory')
         for a in range(0, T, _BLOCK):
-            say(a, 2*T, 'pictures')
+            say(a, 3*T, 'pictures')
             x[:,a:a+_BLOCK] = _picture(model, net, recipe, score, method, a, min(a+_BLOCK, T))
         if method!='memory': x[1] = _integrate(x.mT, phase_method(method), floor, spec, score.loop).T
         x[1] = fill_masked(x[1].T, x[0].T<floor, recipe.seed).T
-        y = _overlap_add(x, score, spec, model.stats.lift, lambda a: say(T+a, 2*T, 'sound'))
+        y = _sound(x, score, spec, model.stats.lift, lambda a: say(T+a, 3*T, 'sound'))
     if not score.loop:
         fade = min(score.n, int(.01*spec.sr))
         y[...,-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
-    say(2*T, 2*T, '')
+    say(3*T, 3*T, '')
     return Sound(y*min(1, .95/max(np.abs(y).max(), 1e-9)), spec.sr)
 
 _BLOCK = 2048 # frames drawn at a time, whole points of the path
@@ -516,27 +516,37 @@ def _integrate(x, method, floor, spec, loop):
     off = wrap(phase[:,2*T]-phase[:,T])[:,None] # what one time round is short of whole turns
     return wrap(phase[:,T:2*T]-off*torch.arange(T)/T).float()
 
-def _overlap_add(x, score, spec, lift, say):
-    "One inverse STFT of magnitudes and angles, with the frames where the score has them; `(channels, n)`"
-    one,n,T,size = spec.replace(channels=1),score.n,len(score.at),spec.n_fft
+def _sound(x, score, spec, lift, say):
+    "Sound of magnitudes and angles `(2, n_frames, bands)`, and the same settled, as `settle` does it; `(channels, n)`"
+    one,half,T = spec.replace(channels=1),spec.n_fft//2,len(score.at)
+    win = torch.hann_window(spec.n_fft).numpy()
+    def halves(v): return v.unflatten(-1, (spec.channels, -1)).movedim(-2, 0) # middle and side
+    def drawn(a, b): # with a frame more on both sides, which the turn across bands is told by
+        f = torch.arange(a-1, b+1)
+        M,phase = (halves(o[f%T if score.loop else f.clamp(0, T-1)]).mT for o in x)
+        return spread(M[...,1:-1], phase[...,1:-1], one, across_band(M, one)[...,1:-1]).mT
+    def heard(a, b):
+        frames = np.empty((spec.channels, b-a, spec.n_fft), np.float32)
+        _take(around, win, score.at[a:b].numpy(), frames)
+        return at_power(torch.fft.rfft(torch.from_numpy(frames)), halves(lifted(x[0,a:b].T, lift, still_lost).T), one)
+    y = _overlap_add(drawn, score, spec, say)
+    around = np.pad(y, ((0, 0), (half, half)), 'wrap' if score.loop else 'constant')
+    y = torch.from_numpy(_overlap_add(heard, score, spec, lambda a: say(T+a)))
+    return (left_right(y) if spec.channels==2 else y).numpy()
+
+def _overlap_add(spectra, score, spec, say):
+    "One inverse STFT of `spectra(a, b)`, those of frames `a` to `b`, `(channels, b-a, bins)`, with the frames where the score has them; `(channels, n)`"
+    n,T,size = score.n,len(score.at),spec.n_fft
     win = torch.hann_window(size).numpy()
     room = n+size if not score.loop else -(-(n+size)//n)*n
     y,weight = np.zeros((spec.channels, room), np.float32),np.zeros(room, np.float32)
-    for a in range(0, T, _BLOCK):
-        say(a)
-        b = min(a+_BLOCK, T)
-        f = torch.arange(a-1, b+1)
-        f = f%T if score.loop else f.clamp(0, T-1)
-        M,phase = (o.unflatten(0, (spec.channels, -1)) for o in (lifted(x[0,f].T, lift), x[1,f].T))
-        turn = across_band(M, one)
-        for s in range(1, b-a+1, _FEW):
-            part = slice(s, min(s+_FEW, b-a+1))
-            frames = torch.fft.irfft(spread(M[...,part], phase[...,part], one, turn[...,part]).mT, n=size)
-            _add(y, weight, frames.numpy(), win, score.at[a+s-1:a+part.stop-1].numpy())
+    for a in range(0, T, _FEW):
+        if a%_BLOCK<_FEW: say(a)
+        b = min(a+_FEW, T)
+        _add(y, weight, torch.fft.irfft(spectra(a, b), n=size).numpy(), win, score.at[a:b].numpy())
     if score.loop: y,weight = (np.roll(o.reshape(*o.shape[:-1], -1, n).sum(-2), -(size//2), -1) for o in (y, weight))
     else: y,weight = (o[...,size//2:size//2+n] for o in (y, weight))
-    y = torch.from_numpy(y*(win.sum()/2/weight))
-    return (left_right(y) if spec.channels==2 else y).numpy()
+    return y*(win.sum()/2/weight)
 
 @njit(cache=True)
 def _add(y, weight, frames, win, at):
@@ -547,5 +557,15 @@ def _add(y, weight, frames, win, at):
             for j in range(half): y[c,s+j] += frames[c,t,j+half]*win[j]
             for j in range(half): y[c,s+half+j] += frames[c,t,j]*win[half+j]
         for j in range(len(win)): weight[s+j] += win[j]*win[j]
+
+@njit(cache=True)
+def _take(y, win, at, out):
+    "Windowed frames of a sound that has half a window more on both sides, turned as `_add` wants them"
+    half = len(win)//2
+    for c in range(len(y)):
+        for t,s in enumerate(at):
+            for j in range(half):
+                out[c,t,j+half] = y[c,s+j]*win[j]
+                out[c,t,j] = y[c,s+half+j]*win[half+j]
 
 _FEW = 256 # frames worked on at a time, so that they stay near the processor

@@ -19,7 +19,7 @@ from torch import Tensor
 from .config import Config, CorpusError
 from .dataset import Excerpts
 from .generate import Recipe, heard_as, render
-from .istft import fill_masked, from_bands, lend_phase
+from .istft import fill_masked, from_bands, lend_phase, settle
 from .loss import mr_distance
 from .memory import Memory
 from .phase import phase_method
@@ -126,7 +126,7 @@ def sound_of(
     "Decoded pictures as sound; the memory proposes phases, and those that suit are taken"
     cfg,floor = model.spec,model.stats.floor
     phase = torch.stack([recalled_phase(o, model.memory, model.vae) for o in pic]) if method=='memory' else phase_method(method)(pic, floor, cfg)
-    return from_bands(lifted(pic[:,0], model.stats.lift), fill_masked(phase, pic[:,0]<floor, 0), cfg)
+    return settle(from_bands(pic[:,0], fill_masked(phase, pic[:,0]<floor, 0), cfg), pic[:,0], cfg, model.stats.lift)
 
 # %% ../nbs/64_scorecard.ipynb #f646e771
 def halves(
@@ -316,10 +316,11 @@ def _score(y_hat, y, model):
 def _rows(model, x, y):
     "The three distances of every way"
     cfg,stats = model.spec,model.stats
-    target,out,lend,n = denormalise(x, stats),decoded(model, x),lend_phase(model.spec, stats.floor, stats.lift),y.shape[-1]
+    target,out,lend,n = denormalise(x, stats),decoded(model, x),lend_phase(cfg, stats.floor),y.shape[-1]
     start = copy.copy(model); start.vae = components_only(model.vae)
     mean = expand(model.memory.magnitudes(torch.linspace(0, len(model.memory)-1, min(4096, len(model.memory))).long()).mean(0), stats.floor)
-    ways = dict(ceiling=lend(target[:,0], target), true_phase=lend(out[:,0], target), model=sound_of(model, out, model.phase), pca=sound_of(start, decoded(start, x), model.phase),
+    true = {k: settle(lend(M, target), M, cfg, stats.lift) for k,M in dict(ceiling=target[:,0], true_phase=out[:,0]).items()}
+    ways = dict(**true, model=sound_of(model, out, model.phase), pca=sound_of(start, decoded(start, x), model.phase),
                 nearest=nearest(model, target[:,0]), mean=held(mean.expand(len(y), -1), cfg, n), noise=same_spectrum(y), silence=torch.zeros_like(y))
     return {k: _score(v, y, model) for k,v in ways.items()}
 

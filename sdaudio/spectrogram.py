@@ -305,7 +305,8 @@ def expand(
 # %% ../nbs/13_spectrogram.ipynb #8ab5cd4d
 def lifted(
     M:Tensor, # Magnitude `(..., bands, n_frames)`
-    lift:tuple # dB for each band, or empty
+    lift:tuple, # dB for each band, or empty
+    share:float=1. # How much of it
 )->Tensor: # As `M`
     "Magnitudes raised by what their bands will lose"
-    return M*10**(torch.tensor(lift, dtype=M.dtype, device=M.device)[:,None]/20) if lift else M
+    return M*10**(torch.tensor(lift, dtype=M.dtype, device=M.device)[:,None]*(share/20)) if lift else M
