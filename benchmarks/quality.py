@@ -79,8 +79,7 @@ def trained(corpus, settings, name, data, args):
     "A model of these settings; of an earlier run where models are kept, and its way to phases chosen anew"
     path = Path(args.models)/f'{name}.sdaudio' if args.models else None
     if path and path.exists() and (model := Model.load(path)).settings.replace(train=settings.train)==settings:
-        found = measure_phase(model, data)
-        model.phase = min(found, key=found.get)
+        model.phase,_ = measure_phase(model, data)
         return model
     model = train(corpus, args.minutes, settings=settings, resume=False, progress=False)
     return Model.load(model.save(path)) if path else model

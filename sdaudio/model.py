@@ -313,19 +313,19 @@ def finish_model(
 )->Model: # Ready to play, on the CPU
     "Find the controls again, choose the method for phases by measurement, fill in the scorecard, and write down how it went"
     vae,device = model.vae.cpu().eval(),trainer.device
-    phase_mr,hurry = {},trainer.group.part[1]>1 and trainer.ended=='stopped by hand' # what has launched several processes waits half a minute for them to end
+    phase,phase_mr,hurry = 'memory',{},trainer.group.part[1]>1 and trainer.ended=='stopped by hand' # what has launched several processes waits half a minute for them to end
     if hurry: warnings.warn('controls by name and the scorecard are left out; model.analyse() and model.scorecard(corpus) work them out', stacklevel=3)
     if trainer.judged_on=='held-out excerpts' and not hurry: # what was trained on is remembered, which would prove nothing
         with suppress(KeyboardInterrupt), _Files(progress, 1, 'comparing phases') as tick:
             if tick: tick(0, 1, '')
-            phase_mr = measure_phase(model, data)
+            phase,phase_mr = measure_phase(model, data)
     with torch.no_grad(): mu = vae.encode_path(trainer.judge.cpu()[:12])[0].flatten(0, 1)
     mr = [o['mr'] for o in trainer.looks]
     training = dict(steps=trainer.step, seconds=round(trainer.elapsed, 1), ended=trainer.ended, device=str(device), judged_on=trainer.judged_on,
                     mr_start=round(mr[0], 4), mr=round(min(mr), 4), looks=trainer.looks, phase_mr=phase_mr, active_dims=active_dims(mu))
     latent = _map(vae, data) if hurry or trainer.elapsed<_SOON or trainer.step<_FEW else _named(vae, model, progress) or _map(vae, data)
     model = Model(model.settings, model.stats, vae, model.memory, latent, model.events,
-                  min(phase_mr, key=phase_mr.get, default='memory'), model.name, model.about|dict(training=training))
+                  phase, model.name, model.about|dict(training=training))
     if hurry: return model
     try:
         with _Files(progress, 3, 'measuring') as tick: model.about['scorecard'] = _measured(model, data, progress=tick, most=24 if trainer.elapsed>=_LONG else 8).to_dict()

@@ -98,6 +98,20 @@ def test_choosing_and_reporting_are_apart(loops, monkeypatch):
     assert asked[-1]==choose
 
 
+def test_another_phase_has_to_be_nearer_by_more_than_chance(loops, monkeypatch):
+    model,data = loops
+    cuts = halves(data, 16)[0]
+    def off(by): # `mr` of memory, sum and heap, one after the other
+        answers = iter([torch.ones(len(cuts)), torch.full((len(cuts),), 2.), 1+by])
+        monkeypatch.setattr('sdaudio.scorecard.mr', lambda *_: next(answers))
+        monkeypatch.setattr('sdaudio.scorecard.sound_of', lambda *_: None)
+        return measure_phase(model, data)
+    ends = torch.linspace(-1, 1, len(cuts))
+    assert off(ends*.5-.01)[0]=='memory', 'nearer on the mean, by chance'
+    assert off(ends*.001-.01)[0]=='heap' and off(ends*.001+.01)[0]=='memory'
+    assert off(ends*.5-.01)[1]=={'memory': 1., 'sum': 2., 'heap': .99}
+
+
 def test_takes_and_copies(loops):
     model,data = loops
     rows,files,known = remembered(model.memory, 64, 4)
@@ -142,7 +156,8 @@ def test_training_keeps_its_components_and_its_card(trained):
     inside = components_only(model.vae)
     assert torch.equal(inside.decode_path(inside.encode_path(x)[0], 64), first.vae.decode_path(first.vae.encode_path(x)[0], 64))
     assert not torch.equal(decoded(model, x), decoded(first, x))
-    assert model.phase==min(model.about['training']['phase_mr'], key=model.about['training']['phase_mr'].get)
+    measured = model.about['training']['phase_mr']
+    assert measured[model.phase]<=measured['memory']
     path = model.save()
     again = Model.load(path)
     assert again.scorecard()==model.scorecard() and again.scorecard().plot().to_png()[:4]==b'\x89PNG'
