@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 here = Path(__file__).parent
-names = ('representation', 'windows', 'preprocess', 'start', 'curves', 'step', 'generation', 'batch', 'latency', 'density', 'seams', 'encode', 'command_line', 'training', 'choices', 'quality', 'convergence', 'how_small', 'interrupted', 'copies', 'memory', 'controls', 'space', 'blend', 'keeping')
+names = ('representation', 'windows', 'preprocess', 'start', 'curves', 'step', 'generation', 'batch', 'latency', 'density', 'seams', 'encode', 'command_line', 'training', 'choices', 'sharpness', 'quality', 'convergence', 'how_small', 'interrupted', 'copies', 'memory', 'controls', 'space', 'blend', 'keeping')
 words = [o for o in sys.argv[1:] if o!='--gather']
 failed = [] if '--gather' in sys.argv else [n for n in names if subprocess.run([sys.executable, here/f'{n}.py', *words]).returncode]
 tables = [(here/'results'/f'{n}.md').read_text(encoding='utf-8') for n in names if (here/'results'/f'{n}.md').exists()]
