@@ -127,7 +127,7 @@ def _mixed(self:Blend, recipe):
     sr,n = sounds[0].sr,max(1, round(recipe.duration*sounds[0].sr))
     if any(s.sr != sr for s in sounds): warnings.warn(f'models at different rates: all at {sr} Hz', stacklevel=4)
     wide = max(s.channels for s in sounds)
-    ys = [np.pad(s.resample(sr).y, ((0, wide-s.channels), (0, 1)), 'edge')[:, :n] for s in sounds] # mono in both channels
+    ys = [np.pad(s.resample(sr, recipe.loop).y, ((0, wide-s.channels), (0, 1)), 'edge')[:, :n] for s in sounds] # mono in both channels
     heard = [(s.loudness_lufs, w, y) for s,(_,w),y in zip(sounds, self.sounding, ys) if isfinite(s.loudness_lufs)]
     if not heard: return sounds[0]
     want = sum(l*w for l,w,_ in heard)/sum(w for _,w,_ in heard)

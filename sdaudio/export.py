@@ -211,10 +211,7 @@ def _at_rate(sound, sr, suffix, loop):
     if have and not sr and sound.sr not in have:
         sr = next((o for o in have if o >= sound.sr), have[-1])
         warnings.warn(f'{suffix} has no rate of {sound.sr} Hz: resampled to {sr}', stacklevel=4)
-    if not sr or sr == sound.sr: return sound
-    if not loop: return sound.resample(sr)
-    round_it = Sound(np.pad(sound.y, ((0, 0), (sound.sr, sound.sr)), 'wrap'), sound.sr).resample(sr)
-    return Sound(round_it.y[:, sr:sr-(-sound.n*sr//sound.sr)], sr)
+    return sound.resample(sr, loop) if sr else sound
 
 def _prepare(sound, cfg, suffix, is_loop):
     "Cut, mixed, resampled, faded and at its level; and where the file begins and ends in the take"

@@ -30,7 +30,7 @@ from .latent import heard_points
 from .memory import Memory
 from .phase import phase_method
 from .sound import Sound
-from .spectrogram import SpecConfig, band_steps, compress, expand, filterbank, left_right, lifted, louder, wrap
+from .spectrogram import SpecConfig, anchor_cells, band_centres, band_steps, compress, expand, filterbank, left_right, lifted, louder, wrap
 from .store import content_hash
 from .vae import LongPath
 
@@ -49,11 +49,12 @@ class Trajectory(Config):
             curves = {k: lfo(**v) if isinstance(v, dict) else sorted(([float(t), float(u)] for t,u in v), key=lambda o: o[0]) for k,v in sorted(self.curves.items())}
             times = [t for points in (path, *(v for v in curves.values() if isinstance(v, list))) for t,_ in points]
             if not all(0<=t<=1 for t in times): raise ValueError(f"a time of {min(times)} or {max(times)}")
+            if any(row<0 for _,row in path): raise ValueError(f"row {min(row for _,row in path)}")
             empty = [k for k,v in curves.items() if not v]
             if empty: raise ValueError(f"a curve of {empty[0]} without points")
         except (TypeError, ValueError, AttributeError) as e:
             if isinstance(e, InputError): raise
-            raise InputError(f"a trajectory with {e}", "walk from 0 to 1; path as (time, row), curves as (time, value), times from 0 to 1", "Trajectory(walk=.1, curves=dict(axis1=[(0, -1), (1, 1)]))") from None
+            raise InputError(f"a trajectory with {e}", "walk from 0 to 1; path as (time, row), rows from 0, curves as (time, value), times from 0 to 1", "Trajectory(walk=.1, curves=dict(axis1=[(0, -1), (1, 1)]))") from None
         for k in ('density','variation'):
             v = curves.get(k, [])
             values = [v['low'], v['high']] if isinstance(v, dict) else [u for _,u in v]
@@ -90,7 +91,7 @@ def lfo(
 )->dict: # A curve of a `Trajectory`
     "A movement that comes back: from low to high and down again"
     if lfo not in _shapes: raise InputError(f"an LFO of shape {lfo!r}", f"one of: {', '.join(_shapes)}")
-    if not 0<rate<=20: raise InputError(f"an LFO of {rate} cycles per second", "above 0 and up to 20", "0.5")
+    if not 0<rate<=10: raise InputError(f"an LFO of {rate} cycles per second", "above 0 and up to 10: a take has 23 moments in a second that can differ", "0.5")
     return dict(lfo=lfo, rate=float(rate), low=float(low), high=float(high), phase=float(phase))
 
 def envelope(
@@ -103,7 +104,8 @@ def envelope(
     sound = sound if isinstance(sound, Sound) else Sound.load(sound)
     step = max(sound.sr//20, -(-sound.n//2000))
     power = np.square(sound.y.astype(np.float64)).mean(0)
-    level = 10*np.log10(np.add.reduceat(power, np.arange(0, sound.n, step))/step+1e-12)
+    begin = np.arange(0, sound.n, step)
+    level = 10*np.log10(np.add.reduceat(power, begin)/np.minimum(step, sound.n-begin)+1e-12)
     v = low+(high-low)*np.clip((level-level.max())/reach+1, 0, 1)
     t = np.minimum(1., (np.arange(len(v))+.5)*step/sound.n)
     return [[round(float(a), 5), round(float(b), 4)] for a,b in zip(t, v)]
@@ -122,7 +124,7 @@ class Start(Config):
         if (self.row is not None)==bool(self.file): raise InputError(f"a start of {self.to_record()}", "either a row of the memory or a file", "model.encode(file) or model.nearest(file)")
         if bool(self.file)!=bool(self.hash) or bool(self.timbre)!=bool(self.timbre_hash): raise InputError(f"a start of {self.to_record()}", "the hash of each file", "model.encode(file)")
         if self.timbre and not self.file: raise InputError("a timbre without a gesture", "a file for each", "model.encode(gesture, timbre=other)")
-        if self.row is not None and operator.index(self.row)<0: raise InputError(f"row {self.row}", "a row of the memory, from 0")
+        if self.row is not None and (not hasattr(self.row, '__index__') or operator.index(self.row)<0): raise InputError(f"row {self.row!r}", "a row of the memory, a whole number from 0")
 
     def to_record(self)->dict: # As a recipe holds it
         "What is said"
@@ -309,6 +311,7 @@ def _listen(model, path, hash, seconds):
     "A file of a recipe as a memory, if it is the one that is meant; with silence behind it, in which it may fade"
     if not Path(path).is_file(): raise FileError(f"the recipe starts from '{path}', which is not there", "that recording", "put it back, or encode another one")
     if content_hash(path)!=hash: raise FileError(f"the recipe starts from '{path}', which was changed since", f"the recording with the hash {hash}", "encode it anew")
+    seconds += .5 # what comes next is heard too
     sound = Sound.load(path, duration=seconds if seconds<sf.info(path).duration else None)
     y = heard_as(sound, model.spec)
     return Memory.of_sound(torch.nn.functional.pad(y, (0, _RELEASE*model.spec.hop_length)), model.spec, model.stats)
@@ -317,11 +320,12 @@ def _play_file(model, recipe, start, score):
     "Put a file into a score; the frame where it has ended"
     spec,base,T = model.spec,len(model.memory),len(score.at)
     heard = _listen(model, start.file, start.hash, recipe.duration)
-    end = min(len(heard)-_RELEASE, T)
+    end = int((score.at<(len(heard)-_RELEASE)*spec.hop_length).sum())
     if start.timbre:
         other = _listen(model, start.timbre, start.timbre_hash, 600.)
-        score.first,level = _gesture(heard, other, end)
+        score.first,level = _gesture(heard, other, score.at[:end])
         score.level = torch.cat([level, -torch.ones(T-end)])
+        if end<T: score.first = [(s, row, min(rings, max(1, end-_RELEASE-s))) for s,row,rings in score.first] # it has faded when its level is free
         heard = other
     else: score.first = [(0, 0, end)]
     score.memory,score.first = model.memory.joined(heard),[(s, base+row, rings) for s,row,rings in score.first]
@@ -331,18 +335,20 @@ def _play_file(model, recipe, start, score):
     score.shares = list(zip(frames.tolist(), mixed.tolist()))
     return end
 
-def _gesture(a, b, end):
+def _gesture(a, b, at):
     "The onsets of `a` played with the sounds of `b`, `(start, row of b, rings)`, and the level that each frame of it gets"
-    onsets,calls = ([s for s in find_events(o).tolist() if s[0]<most] for o,most in ((a, end), (b, len(b))))
+    end,middle = len(at),(at/a.spec.hop_length).round().long().clamp(max=len(a)-1) # frames of the score, which in a loop lie closer or wider than rows
+    onsets,calls = ([s for s in find_events(o).tolist() if s[0]<=most] for o,most in ((a, middle[-1]), (b, len(b)-1)))
+    onsets = torch.searchsorted(middle, torch.tensor([s for s,_ in onsets])).tolist()
     if not onsets or not calls: raise InputError("a recording in which nothing begins", "two in which something can be heard")
     first,k,row = [],0,calls[0][0]
-    for s,e in zip([0, *(s for s,_ in onsets[1:])], [*(s for s,_ in onsets[1:]), end]):
+    for s,e in zip([0, *onsets[1:]], [*onsets[1:], end]):
         while s<e:
             rings = min(e-s, calls[k][1]-row)
             first.append((s, row, rings)); s,row = s+rings,row+rings
             if calls[k][1]-row<64: k = (k+1)%len(calls); row = calls[k][0] # a long sound goes on, a short one is over
     la,lb = (_level(expand(o.magnitudes(torch.arange(len(o))), o.stats.floor).T, o.spec) for o in (a, b))
-    return first, la[:end]*(lb.max()/la.max())
+    return first, la[middle]*(lb.max()/la.max())
 
 def _level(M, spec):
     "How loud each frame is, `(n_frames,)`"
@@ -371,10 +377,10 @@ def collage(
     phase = quiet[frames%T%len(quiet)]
     for start,row,rings in getattr(score, which):
         length = min(rings+_RELEASE, ends[bisect(ends, row)]-row) # at most to where the recording ends
-        if score.loop: length = min(length, T)
-        for s in range(start+(lo-length-start)//T*T, hi, T) if score.loop else (start,):
-            if s+length<=lo or s>=hi: continue
-            f = torch.arange(max(s, lo), min(s+length, hi))
+        plays = min(length, T) if score.loop else length # what goes on longer than a loop meets itself
+        for s in range(start+(lo-plays-start)//T*T, hi, T) if score.loop else (start,):
+            if s+plays<=lo or s>=hi: continue
+            f = torch.arange(max(s, lo), min(s+plays, hi))
             at,late = _rows(score, row, s, f, length)
             here = slice(f[0]-lo, f[-1]+1-lo)
             fade = ((length-(f-s))/_RELEASE).clamp(max=1.).square()
@@ -442,7 +448,7 @@ def render(
         for a in range(0, T, _BLOCK):
             say(a, 3*T, 'pictures')
             x[:,a:a+_BLOCK] = _picture(model, net, recipe, score, method, a, min(a+_BLOCK, T))
-        if method!='memory': x[1] = _integrate(x.mT, phase_method(method), floor, spec, score.loop).T
+        if method!='memory': x[1] = _integrate(x.mT, phase_method(method), floor, score).T
         x[1] = fill_masked(x[1].T, x[0].T<floor, recipe.seed).T
         y = _sound(x, score, spec, model.stats.lift, lambda a: say(T+a, 3*T, 'sound'))
     if not score.loop:
@@ -456,16 +462,16 @@ _BLOCK = 2048 # frames drawn at a time, whole points of the path
 def _picture(model, net, recipe, score, method, a, b):
     "Magnitudes and what the phases are made of, frames `a` to `b`: `(2, b-a, bands)`"
     spec,stats,hop,T = model.spec,model.stats,net.hop,len(score.at)
-    near = 4*hop # what lies further away has no say
+    near = 12*hop # what lies further away has no say, in the network or in what a control asks of its surroundings
     lo,hi = a-near,b+near # silence before the first frame, as recordings are learnt; behind the last what would go on
     M,phase = collage(score, 'first', lo, hi, recipe.seed)
-    z,c = _path(net, M, phase, spec, stats)
+    z,c = _path(net, M, phase, stats, score)
     heard = heard_points(M, spec, stats, hop)
     at = lo//hop+torch.arange(len(z)) # points, counted from the beginning of the take
     share = _shares(score, at, hop)
     if share.any():
         other,angle = collage(score, 'other', lo, hi, recipe.seed)
-        there,c2 = _path(net, other, angle, spec, stats)
+        there,c2 = _path(net, other, angle, stats, score)
         z = z + share*(there-z)
         weight = share.repeat_interleave(hop, 0)[:hi-lo,0]
         phase = torch.where(weight*_joint(c2, spec) > (1-weight)*_joint(c, spec), angle, phase)
@@ -474,10 +480,10 @@ def _picture(model, net, recipe, score, method, a, b):
     mags = expand(drawn[0]*stats.mag_std+stats.mag_mean, stats.floor)
     return torch.stack([mags, phase.T[a-lo:b-lo] if method=='memory' else drawn[1]*stats.if_std+stats.if_mean])
 
-def _path(net, M, phase, spec, stats):
+def _path(net, M, phase, stats, score):
     "The path of a collage through the latent space, `(points, latent_dim)`, and its compressed magnitudes"
     c,steps = compress(M, stats.floor),torch.empty(M.shape[::-1])
-    _normal_steps(M.T.numpy(), phase.T.numpy(), band_steps(spec)[:,0].numpy(), np.float32(stats.floor), stats.if_mean, stats.if_std, steps.numpy())
+    _normal_steps(M.T.numpy(), phase.T.numpy(), (band_steps(score.memory.spec)+_further(score))[:,0].numpy(), np.float32(stats.floor), stats.if_mean, stats.if_std, steps.numpy())
     return net.encode((c.T-stats.mag_mean)/stats.mag_std, steps), c
 
 @njit(cache=True)
@@ -508,10 +514,18 @@ def _moved(model, recipe, z, heard, t):
         if most: total = total + model.latent.offset({k: most}, z, heard)*(v/most) # an offset grows with its value
     return total
 
-def _integrate(x, method, floor, spec, loop):
+def _further(score):
+    "How much further the centre of each band turns from frame to frame of a loop, which lie closer or wider than a hop: radians `(bands, 1)`"
+    spec = score.memory.spec
+    more = score.n/len(score.at)-spec.hop_length if score.loop else 0.
+    return torch.from_numpy(band_centres(spec)*(2*pi*more/spec.n_fft)).repeat(spec.channels)[:,None]
+
+def _integrate(x, method, floor, score):
     "Steps become angles, once over the whole take; in a loop they meet themselves: `(bands, n_frames)`"
-    T = x.shape[-1]
-    if not loop: return wrap(method(x, floor, spec)).float()
+    T,spec = x.shape[-1],score.memory.spec
+    if not score.loop: return wrap(method(x, floor, spec)).float()
+    masked,anchor = anchor_cells(x[0], floor)
+    x = torch.stack([x[0], torch.where(masked|anchor, x[1], x[1]+(_further(score)/pi).float())])
     phase = method(x.repeat(1, 1, 3), floor, spec)
     off = wrap(phase[:,2*T]-phase[:,T])[:,None] # what one time round is short of whole turns
     return wrap(phase[:,T:2*T]-off*torch.arange(T)/T).float()
@@ -529,13 +543,12 @@ def _sound(x, score, spec, lift, say):
         frames = np.empty((spec.channels, b-a, spec.n_fft), np.float32)
         _take(around, win, score.at[a:b].numpy(), frames)
         return at_power(torch.fft.rfft(torch.from_numpy(frames)), halves(lifted(x[0,a:b].T, lift, still_lost).T), one)
-    y = _overlap_add(drawn, score, spec, say)
-    around = np.pad(y, ((0, 0), (half, half)), 'wrap' if score.loop else 'constant')
-    y = torch.from_numpy(_overlap_add(heard, score, spec, lambda a: say(T+a)))
+    around = _overlap_add(drawn, score, spec, say)
+    y = torch.from_numpy(_overlap_add(heard, score, spec, lambda a: say(T+a))[:,half:half+score.n])
     return (left_right(y) if spec.channels==2 else y).numpy()
 
 def _overlap_add(spectra, score, spec, say):
-    "One inverse STFT of `spectra(a, b)`, those of frames `a` to `b`, `(channels, b-a, bins)`, with the frames where the score has them; `(channels, n)`"
+    "One inverse STFT of `spectra(a, b)`, those of frames `a` to `b`, `(channels, b-a, bins)`, with the frames where the score has them; half a window more on both sides, `(channels, n+n_fft)`"
     n,T,size = score.n,len(score.at),spec.n_fft
     win = torch.hann_window(size).numpy()
     room = n+size if not score.loop else -(-(n+size)//n)*n
@@ -544,9 +557,8 @@ def _overlap_add(spectra, score, spec, say):
         if a%_BLOCK<_FEW: say(a)
         b = min(a+_FEW, T)
         _add(y, weight, torch.fft.irfft(spectra(a, b), n=size).numpy(), win, score.at[a:b].numpy())
-    if score.loop: y,weight = (np.roll(o.reshape(*o.shape[:-1], -1, n).sum(-2), -(size//2), -1) for o in (y, weight))
-    else: y,weight = (o[...,size//2:size//2+n] for o in (y, weight))
-    return y*(win.sum()/2/weight)
+    if score.loop: y,weight = (np.pad(np.roll(v, -(size//2), -1), [*[(0, 0)]*(v.ndim-1), (size//2, size//2)], 'wrap') for v in (o.reshape(*o.shape[:-1], -1, n).sum(-2) for o in (y, weight)))
+    return y*(win.sum()/2/np.maximum(weight, .2)) # less only outside of the take, where one frame reaches alone
 
 @njit(cache=True)
 def _add(y, weight, frames, win, at):

@@ -168,7 +168,9 @@ def settle(
     lift:tuple=() # See `band_lift`
 )->Tensor: # As `y`
     "The sound again, each bin with the angle that it has there and the magnitude that was wanted: one look back, not repeated"
-    M = lifted(M, lift, still_lost)
+    T = cfg.n_frames(y.shape[-1])
+    if T>M.shape[-1]: raise InputError(f"{M.shape[-1]} frames of magnitudes for a sound of {T}", f"{T} or more")
+    M = lifted(M, lift, still_lost)[...,:T]
     if cfg.channels==2: return left_right(settle(mid_side(y), M.unflatten(-2, (2, -1)), cfg.replace(channels=1)))
     return inverse_stft(at_power(centred_stft(y, cfg).mT, M.mT, cfg).mT, cfg, y.shape[-1])
 

@@ -125,7 +125,7 @@ class Model:
         if recipe.blend: raise InputError("the recipe of a blend", "all of its models", "play_any(recipe), which finds them in the library")
         if recipe.version!=__version__: warnings.warn(f"a recipe of sdaudio {recipe.version}; this is {__version__}, which may sound different", stacklevel=2)
         recipe = recipe.replace(model=self.id, version=__version__)
-        with _Files(recipe.duration>=60 and not progress, 2*self.spec.n_frames(round(recipe.duration*self.spec.sr)), 'playing') as tick: sound = render(self, recipe, progress or tick)
+        with _Files(recipe.duration>=60 and not progress, 3*self.spec.n_frames(round(recipe.duration*self.spec.sr)), 'playing') as tick: sound = render(self, recipe, progress or tick)
         if recipe.spatial: sound = spatialize(sound, loop=recipe.loop, **recipe.spatial)
         return (self.announce if tell else noop)(Take(sound.y, sound.sr, recipe, self.name))
 

@@ -104,10 +104,14 @@ def loudness_lufs(self:Sound)->float: # `-inf` for silence
 # %% ../nbs/10_sound.ipynb #5b597ac5
 @patch
 def resample(self:Sound,
-    sr:int # Samples per second wanted
+    sr:int, # Samples per second wanted
+    loop:bool=False # Its end leads into its beginning, and shall go on doing so
 )->Sound: # As long, to within one sample
     "At another sample rate"
-    return self if sr == self.sr else self._new(_resample(self.y, self.sr, sr), sr)
+    if sr == self.sr: return self
+    if not loop: return self._new(_resample(self.y, self.sr, sr), sr)
+    more = self._new(np.pad(self.y, ((0, 0), (self.sr, self.sr)), 'wrap')).resample(sr) # a second more on both sides
+    return self._new(more.y[:, sr:sr-(-self.n*sr//self.sr)], sr)
 
 @patch
 def mono(self:Sound)->Sound:

@@ -201,16 +201,17 @@ def _moving(y, sr, head, places, hop=512):
 
 _walls = ((9, -70, 0), (13, 55, 5), (16, 10, -40), (21, -150, 0), (27, 140, 10), (34, 0, 60)) # ms, azimuth, elevation
 
-def _binaural(y, sr, cfg):
+def _binaural(y, sr, cfg, around=0):
     "Each channel from its place, and what the walls of a room give back when it is more than a metre away"
     head,n = (_Measured(cfg.sofa, cfg.sofa_id, sr) if cfg.sofa else _Sphere(sr)),y.shape[1]
     sources = [(y.mean(0), 0.)] if len(y) == 1 or not cfg.spread else [(y[0]*.5**.5, -cfg.spread), (y[1]*.5**.5, cfg.spread)]
+    def share(t): return ((t*n-around)/(n-2*around))%1 if around else t # of the duration; a loop goes round once more
     out = np.zeros((2, n+2*sr))
     for s,turn in sources:
-        def place(t, turn=turn): return _places(cfg, [t])[:,0]+[turn, 0, 0]
+        def place(t, turn=turn): return _places(cfg, [share(t)])[:,0]+[turn, 0, 0]
         heard = _moving(s, sr, head, place) if len(cfg.path) > 1 else _static(s, _from(head, *place(0.), sr))
         out[:, :heard.shape[1]] += heard[:, :out.shape[1]]
-    room = 1-1/np.maximum(_places(cfg, np.linspace(0, 1, n))[2], 1)
+    room = 1-1/np.maximum(_places(cfg, share(np.linspace(0, 1, n)))[2], 1)
     if room.any():
         m = _soft(y.mean(0)*room, 6000, sr)
         for ms,az,el in _walls:
@@ -229,9 +230,9 @@ def spatialize(
     cfg = settle(SpatialConfig.from_dict(dict(kind=kind, **settings)))
     if sound.channels > 2: raise InputError(f'{sound.channels} channels', 'one or two', '.mono() first')
     y,sr,ceiling = sound.y.astype(np.float64),sound.sr,10**(cfg.ceiling_db/20)
-    around = min(sound.n, sr//5) if loop else 0
+    around = sr//5 if loop else 0
     y = np.pad(y, ((0, 0), (around, around)), 'wrap')
-    if cfg.kind == 'binaural': y = _binaural(y, sr, cfg)
+    if cfg.kind == 'binaural': y = _binaural(y, sr, cfg, around)
     else:
         y = _widen(y, sr, cfg.width, ceiling)
         if cfg.depth: y = _deepen(y, sr, cfg.depth)

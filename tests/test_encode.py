@@ -37,6 +37,18 @@ def test_a_short_file_keeps_both_ends(demo):
     assert max(map(abs, off))<3, f'{off} dB'
 
 
+def test_a_timbre_ends_with_its_gesture(demo):
+    "When the gesture has died away, what lends its timbre does not come up at its own level"
+    _,model,_ = demo
+    rng = np.random.default_rng(0)
+    hum = Sound(np.exp(-np.arange(48_000)/6000)*np.sin(np.arange(48_000)*.03)*.5, 48_000)
+    take = model.encode(hum, timbre=Sound(rng.normal(size=96_000)*.1, 48_000), duration=1.5)
+    score = write_score(model, take.recipe)
+    lent,end = [o for o in score.first if o[1]>=len(model.memory)],(score.level>=0).sum()
+    assert lent and lent!=score.first and all(s+rings+12<=max(end, s+13) for s,_,rings in lent), 'released within the gesture'
+    assert np.array_equal(score.level>=0, np.arange(len(score.at))<end.item())
+
+
 def test_a_strange_sound_is_said_to_be_strange(demo):
     _,model,_ = demo
     hiss = Sound(np.random.default_rng(0).normal(size=48_000)*.1, 48_000)

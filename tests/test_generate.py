@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from sdaudio.config import InputError
-from sdaudio.generate import Recipe, Trajectory, lfo, render
+from sdaudio.corpus import Corpus
+from sdaudio.generate import Recipe, Trajectory, envelope, lfo, render, write_score
+from sdaudio.model import start_model
+from sdaudio.sound import Sound
 
 
 @pytest.fixture
@@ -22,6 +25,40 @@ def test_a_loop_has_no_seam(model, phase, seconds):
     for y in take.y:
         steps = np.abs(np.diff(np.tile(y, 10)))
         assert steps[take.n-1::take.n].max()<=np.quantile(np.abs(np.diff(y)), .999)
+
+
+@pytest.mark.parametrize('seconds', [.3, 1., 1.01])
+def test_a_loop_of_a_steady_file_is_steady(model, tmp_path, seconds):
+    "Neither faded out before it closes, nor with sounds of the corpus in what the file leaves"
+    import sdaudio.encode # gives `Model` its `encode`
+    hiss = Sound(np.random.default_rng(0).normal(size=48_000*2)*.1, 48_000).cut(0, max(seconds, 1.))
+    take = model.encode(hiss.save(tmp_path/'hiss.wav'), duration=seconds, loop=True)
+    assert len(write_score(model, take.recipe).first)==1
+    level = 10*np.log10(np.square(np.roll(take.mono().y[0], 1200)[:take.n//2400*2400].reshape(-1, 2400)).mean(1))
+    assert level.min()>np.median(level)-3 and level.max()<np.median(level)+3, level
+
+
+def test_a_loop_keeps_its_pitch(sdaudio_home, tmp_path):
+    "Frames of a loop lie a little closer or wider than those of a take; what is drawn by the network goes by its own spacing"
+    t = np.arange(48_000*2)/48_000
+    for f in (220, 1000): Sound(.3*np.sin(2*np.pi*f*t), 48_000).save(tmp_path/f'{f}.wav')
+    tones,_ = start_model(Corpus(tmp_path), progress=False)
+    def pitch(seconds, phase):
+        y = np.tile(render(tones, Recipe(duration=seconds, phase=phase, loop=True, variation=0., start=dict(row=60), trajectory=dict(walk=0.))).y[0], 8)
+        return np.abs(np.fft.rfft(y*np.hanning(len(y)))).argmax()*48_000/len(y)
+    for phase in ('sum', 'heap'): assert abs(np.log2(pitch(.7, phase)/pitch(4.096, phase)))<.01, phase # a tenth of a semitone; the frames of .7 s lie 2.5 % wider
+
+
+def test_a_steady_sound_has_a_steady_envelope():
+    "Whatever its length: the last part is shorter than the others"
+    for n in (48_000, 48_001, 50_399): assert {v for _,v in envelope(Sound(np.full(n, .5), 48_000))}=={1.}
+
+
+def test_rows_before_the_first_are_refused(model):
+    for path in ([(0, -1)], [(0, 3), (1, -len(model.memory)-2)]):
+        with pytest.raises(InputError, match='row -'): Trajectory(path=path)
+    for row in (1.5, '3', -1):
+        with pytest.raises(InputError, match='a row of the memory'): Recipe(start=dict(row=row)) and write_score(model, Recipe(start=dict(row=row)))
 
 
 def test_a_cut_is_seen_as_a_seam(model):

@@ -119,6 +119,19 @@ def test_loop_stays_a_loop():
         def seam(o): return np.abs(np.diff(np.concatenate([o.y[:, -30:], o.y[:, :30]], 1), 2)).max()/np.abs(np.diff(o.y[:, 9000:15000], 2)).max()
         assert seam(spatialize(s, loop=True, **settings)) < 1.1 < seam(spatialize(s, **settings))
 
+def test_a_loop_goes_round_in_a_circle():
+    "A path that closes, closes where the loop does; and reflections of a loop shorter than they are late"
+    def seam(o): return np.abs(np.diff(np.concatenate([o.y[:, -30:], o.y[:, :30]], 1), 2)).max()/np.abs(np.diff(o.y[:, 300:-300], 2)).max()
+    t = np.arange(24000)/48000
+    s = Sound(.4*np.sin(2*np.pi*110*t + 1) + .2*np.sin(2*np.pi*1230*t), 48000)
+    circle = spatialize(s, 'binaural', loop=True, path=((0, 0, 0, 1), (1, 360, 0, 1)))
+    assert seam(circle) < 1.1
+    def side(part): return np.square(circle.y[1, part]).sum()/np.square(circle.y[0, part]).sum()
+    assert side(slice(4800, 7200)) > 1.3 and side(slice(16800, 19200)) < 1/1.3 and .8 < side(slice(0, 1200)) < 1.25, 'right, left, and in front at the seam'
+    short = Sound(s.y[:, :1440], 48000)
+    whole = spatialize(Sound(np.tile(short.y, 20), 48000), depth=1., loop=True).y[:, :1440]
+    assert np.abs(spatialize(short, depth=1., loop=True).y-whole).max() < .02*np.abs(whole).max()
+
 def test_sofa(tmp_path):
     "A head measured elsewhere: here our own, written as a SOFA file"
     sofar = pytest.importorskip('sofar')
