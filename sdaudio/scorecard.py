@@ -25,7 +25,7 @@ from .memory import Memory
 from .phase import phase_method
 from .recall import recalled_phase
 from .sound import Plot, Sound
-from .spectrogram import SpecConfig, band_magnitude, compress, denormalise, expand, filterbank, lifted
+from .spectrogram import SpecConfig, band_magnitude, compress, denormalise, expand, filterbank
 from .vae import VAE
 
 # %% ../nbs/64_scorecard.ipynb #aeab4061
@@ -389,7 +389,7 @@ def recollect(
     "A stretch of a training recording, out of the memory"
     at = row+torch.arange(n)
     M = expand(model.memory.magnitudes(at), model.stats.floor).T
-    return from_bands(lifted(M, model.stats.lift), fill_masked(model.memory.angles(at).T, M<model.stats.floor, 0), model.spec)
+    return settle(from_bands(M, fill_masked(model.memory.angles(at).T, M<model.stats.floor, 0), model.spec), M, model.spec, model.stats.lift)
 
 # %% ../nbs/64_scorecard.ipynb #71ee5b1d
 class Likeness:
