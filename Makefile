@@ -35,7 +35,7 @@ readme: env ## README.md from nbs/index.ipynb
 	$(PY) tools/readme.py
 
 clean: ## remove what was made, but not .venv
-	rm -rf build dist _proc _docs _site demo-output .pytest_cache .hypothesis *.egg-info
+	rm -rf build dist _proc _docs _site demo-output* .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 # Two stamps: the demo needs no development tools, and what has those has everything.

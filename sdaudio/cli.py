@@ -79,7 +79,7 @@ def _lab(
     from importlib.util import find_spec
     from subprocess import run as start
     from sdaudio.store import write_json
-    if not write_only and not find_spec('jupyterlab'): raise SdaudioError('sdaudio lab', 'JupyterLab', "pip install 'sdaudio[lab]'")
+    if not write_only and not find_spec('jupyterlab'): raise SdaudioError('sdaudio lab', 'JupyterLab', 'pip install "sdaudio[lab]"')
     path = folder.expanduser().absolute()/'studio.ipynb'
     if not path.exists(): write_json(path, _studio_notebook())
     else: say(f'{path.name} is there and stays as it is')

@@ -8,8 +8,7 @@ __all__ = []
 # %% ../nbs/86_cli_models.ipynb #8457ca74
 from pathlib import Path
 
-from .config import InputError
-from .command import command, group, say, tabbed
+from .command import command, group, tabbed
 
 # %% ../nbs/86_cli_models.ipynb #6a1d4cb1
 group('model', 'Look into the library of models')

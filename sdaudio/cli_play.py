@@ -87,7 +87,7 @@ def recipe_from(
     from sdaudio.store import read_json
     if not Path(path).exists(): raise InputError(f"'{path}' does not exist", 'a recipe, or the .json beside a take')
     d = read_json(path) if str(path).endswith('.json') else {}
-    if 'seed' in d: return Recipe.from_dict(d)
+    if isinstance(d, dict) and {'seed', 'start'} & d.keys(): return Recipe.from_dict(d) # `encode --nearest` says only where it starts
     return from_sidecar(path) if d or sidecar_path(path).exists() else from_tags(path)
 
 def _player(name, recipe):

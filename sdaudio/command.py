@@ -117,7 +117,7 @@ def read_settings(
     path=None # A TOML file; None: `settings_path()`, if it exists
 )->dict: # Command, as it is typed, to its options
     "What the settings file says, with every name and kind checked"
-    if path is None and not settings_path().exists(): return {}
+    if path is None and not os.path.exists(settings_path()): return {} # or in a folder that nobody lets us see
     path = Path(path or settings_path()).expanduser()
     try: said = tomllib.loads(path.read_text(encoding='utf-8-sig'))
     except FileNotFoundError: raise InputError(f"'{path}' does not exist", 'a settings file in TOML') from None

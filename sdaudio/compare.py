@@ -19,7 +19,7 @@ from .config import InputError
 from .library import Library
 from .presets import Preset, Presets
 from .sound import Sound
-from .store import unique_path, write_bytes
+from .store import _write_unique
 from .take import Take
 
 # %% ../nbs/75_compare.ipynb #6a541aad
@@ -60,7 +60,7 @@ class Comparison:
         blind:bool=False # Hide which is which until asked
     )->Path:
         "Write one HTML file to compare them in a browser"
-        return write_bytes(unique_path(path), _page(self, blind).encode())
+        return _write_unique(path, _page(self, blind).encode())
 
     def __repr__(self): return f"{' against '.join(self.names)}, {self.a.duration:.2f} s, both at {self.lufs:.1f} LUFS"
     def _repr_html_(self): return f'<iframe style="width:100%;max-width:680px;height:20rem;border:0" srcdoc="{escape(_page(self, False))}"></iframe>'

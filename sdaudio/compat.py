@@ -6,12 +6,11 @@
 __all__ = ['import_torchaudio', 'torchaudio_state', 'torchaudio_why', 'resample']
 
 # %% ../nbs/01_compat.ipynb #08084cc4
-import os, sys
+import sys
 from functools import cache, lru_cache
 from importlib import import_module, invalidate_caches
 from importlib.util import find_spec
 from math import ceil, gcd
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -50,7 +49,7 @@ def _torchaudio():
 def import_torchaudio()->ModuleType: # The module, with or without its compiled part
     "Import torchaudio, whatever its compiled part says"
     m,state,why = _torchaudio()
-    if m is None: raise SdaudioError(why, 'torch and torchaudio', "pip install 'torch>=2.11,<2.14' 'torchaudio>=2.11,<2.12'")
+    if m is None: raise SdaudioError(why, 'torch and torchaudio', 'pip install "torch>=2.11,<2.14" "torchaudio>=2.11,<2.12"')
     return m
 
 def torchaudio_state()->str: # `'normal'`, `'no extension'` or `'missing'`

@@ -272,7 +272,7 @@ class _Seen:
         return []
 
     def _get(self, key):
-        if not self.path.exists(): return None # to ask leaves nothing behind
+        if not os.path.exists(self.path): return None # to ask leaves nothing behind
         return next((v for v, in self._do('select value from seen where key=?', [key])), None)
 
     def meter(self, digest): # None if there is none

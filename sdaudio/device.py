@@ -116,8 +116,9 @@ _extras = dict(app='gradio', lab='jupyterlab', sofa='sofar')
 def _folder():
     "The place for kept things: where, writable, free space"
     p = data_folder()
-    there = next(o for o in (p, *p.absolute().parents) if o.exists())
-    return dict(path=str(p), exists=p.exists(), writable=os.access(there, os.W_OK), free_gb=round(shutil.disk_usage(there).free/1e9, 1))
+    there = next((o for o in (p, *p.absolute().parents) if os.path.exists(o)), None) # none on a drive that is not there
+    return dict(path=str(p), exists=os.path.exists(p), writable=there is not None and os.path.isdir(there) and os.access(there, os.W_OK | os.X_OK),
+                free_gb=round(shutil.disk_usage(there).free/1e9, 1) if there else 0.)
 
 # %% ../nbs/02_device.ipynb #70348e55
 def doctor()->dict: # Plain JSON types
@@ -127,14 +128,14 @@ def doctor()->dict: # Plain JSON types
         dev = pick_device()
     folder,mem = _folder(),psutil.virtual_memory()
     fix = [str(w.message) for w in said]
-    if torchaudio_state() == 'missing': fix.append(f"{torchaudio_why()}: pip install 'torchaudio>=2.11,<2.12'")
-    if not folder['writable']: fix.append(f"{folder['path']} cannot be written: set SDAUDIO_HOME to a folder that can")
+    if torchaudio_state() == 'missing': fix.append(f'{torchaudio_why()}: pip install "torchaudio>=2.11,<2.12"')
+    if not folder['writable']: fix.append(f"{folder['path']} {'is a file' if os.path.isfile(folder['path']) else 'cannot be written'}: set SDAUDIO_HOME to a folder that can be")
     if mem.available < 1e9: fix.append(f"only {mem.available/1e9:.1f} GB of memory are free: close other programs before you train")
-    if folder['free_gb'] < 1: fix.append(f"less than 1 GB is free at {folder['path']}")
+    if folder['writable'] and folder['free_gb'] < 1: fix.append(f"less than 1 GB is free at {folder['path']}")
     return dict(sdaudio=__version__, python=platform.python_version(), system=platform.platform(), machine=platform.machine(),
         packages={o: _version(o) for o in _packages}, extras={k: _version(o) for k,o in _extras.items()}, libsndfile=sf.__libsndfile_version__,
         torchaudio_state=torchaudio_state(), torchaudio_why=torchaudio_why(),
         device=str(dev), device_name=torch.cuda.get_device_name(dev) if dev.type == 'cuda' else platform.processor() or platform.machine(),
         device_memory_gb=round(torch.cuda.get_device_properties(dev).total_memory/1e9, 1) if dev.type == 'cuda' else None,
         cores=_cores(), threads=pick_threads(), memory_gb=round(mem.total/1e9, 1), memory_free_gb=round(mem.available/1e9, 1),
-        folder=folder, settings=dict(path=str(settings_path()), exists=settings_path().exists()), fix=fix)
+        folder=folder, settings=dict(path=str(settings_path()), exists=os.path.exists(settings_path())), fix=fix)

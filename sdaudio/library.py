@@ -19,7 +19,7 @@ from fastcore.basics import patch
 from .config import Config, FileError, InputError
 from .model import Model, _Files, _FORMAT, _SUFFIX, _library_name, _put_aside, _typed, library_lock, list_models, model_path
 from .page import sound_table
-from .store import Records, _open_tensors, home, pick, read_json, read_meta, replace_meta, tag_words, unique_path, write_bytes, write_json
+from .store import Records, _open_tensors, _write_unique, home, pick, read_json, read_meta, replace_meta, tag_words, unique_path, write_bytes, write_json
 
 # %% ../nbs/72_library.ipynb #8afdf574
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def delete(self:Library,
 )->list: # Their whole names
     "Put models aside; `undo` brings them back together"
     with library_lock():
-        names = [self.pick(n) for n in dict.fromkeys(names)]
+        names = [*dict.fromkeys(map(self.pick, names))]
         at = time.time_ns()
         for n in names: _put_aside(model_path(n), at)
     return names
@@ -235,7 +235,7 @@ def bring(self:Library,
     with library_lock():
         to = model_path(_library_name(name or path.name))
         if to.exists() and read_meta(to).get('id')!=model.id: raise InputError(f"there is another model '{to.name.removesuffix(_SUFFIX)}'", 'a free name', 'another name for it')
-        if not to.exists(): _copy(path, to)
+        if not to.exists(): write_bytes(to, _blocks(path))
     return ModelEntry.of(to)
 
 @patch
@@ -246,14 +246,12 @@ def send(self:Library,
     "Copy a model out of the library"
     path,to = model_path(self.pick(name)),Path(to).expanduser()
     if to.is_dir(): to = to/path.name
-    return _copy(path, unique_path(to if to.name.endswith(_SUFFIX) else to.with_name(to.name+_SUFFIX)))
+    return _write_unique(to if to.name.endswith(_SUFFIX) else to.with_name(to.name+_SUFFIX), lambda: _blocks(path))
 
-def _copy(a, b):
-    "A file's bytes under another name, whole or not at all"
-    def blocks():
-        with open(a, 'rb') as f:
-            while o := f.read(1<<20): yield o
-    return write_bytes(b, blocks())
+def _blocks(path):
+    "A file's bytes, not all at once"
+    with open(path, 'rb') as f:
+        while o := f.read(1<<20): yield o
 
 @patch
 def repair(self:Library,

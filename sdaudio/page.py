@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 
 from .config import InputError
-from .store import unique_path, write_bytes
+from .store import _write_unique
 from .sound import Sound
 
 # %% ../nbs/66_page.ipynb #30372702
@@ -65,7 +65,7 @@ def listening_page(
 {body}
 </div></main><script>{_js}</script></body></html>
 '''
-    return write_bytes(unique_path(path), page.encode())
+    return _write_unique(path, page.encode())
 
 # %% ../nbs/66_page.ipynb #2a1f95bd
 def sound_table(

@@ -28,7 +28,7 @@ def home(
     *parts:str # Folders and a name below it, for example `'models', 'tabla.sdaudio'`
 )->Path: # Its parent folder exists
     "A path below the folder for kept things"
-    root = data_folder().absolute()
+    root = Path(os.path.abspath(data_folder()))
     p = Path(os.path.normpath(root.joinpath(*parts)))
     if not p.is_relative_to(root): raise InputError(f"'{'/'.join(map(str, parts))}'", 'a place below the sdaudio folder')
     folder = p if p == root else p.parent
@@ -61,7 +61,9 @@ def _in_place_of(path, new=False):
         try:
             yield tmp
             with open(tmp, 'rb+') as f: os.fsync(f.fileno())
-            (_take_free if new else os.replace)(tmp, path if new else real)
+            if os.name!='nt':
+                with suppress(OSError): tmp.chmod(real.stat().st_mode & 0o7777) # who could read the old one reads the new one
+            (_take_free if new else _replace)(tmp, path if new else real)
         except BaseException:
             with suppress(OSError): tmp.unlink()
             raise
@@ -77,6 +79,14 @@ def write_bytes(
     return Path(path)
 
 # %% ../nbs/03_store.ipynb #e443f9ae
+def _replace(tmp, path):
+    "Give a finished file the name of another; Windows refuses while somebody has that one open, mostly for a moment"
+    for k in reversed(range(20)):
+        try: return os.replace(tmp, path)
+        except PermissionError:
+            if os.name!='nt' or not k: raise
+        time.sleep(.05)
+
 def _take_free(tmp, path):
     "Give a finished file a name that nobody has; a link cannot replace anything, nor can a rename on Windows"
     if os.name == 'nt': return os.rename(tmp, path)
@@ -132,8 +142,8 @@ def read_json(
 ): # What it holds
     "Read a record; says what is wrong when it cannot"
     with _in_words(path): data = Path(path).read_bytes()
-    try: return json.loads(data.decode(), parse_constant=_no_nan)
-    except ValueError as e: raise FileError(f'{path} is damaged or no JSON: {e}', do='restore it from a copy, or delete it') from e
+    try: return json.loads(data, parse_constant=_no_nan) # as bytes: Windows writes UTF-16, or a mark in front
+    except (ValueError, RecursionError) as e: raise FileError(f'{path} is damaged or no JSON: {e}', do='restore it from a copy, or delete it') from e
 
 # %% ../nbs/03_store.ipynb #09c70be0
 def _header(meta):
@@ -228,7 +238,7 @@ def safe_name(
     while len(s.encode()) > 200: s = s[:-1]
     s = s.rstrip('.- ')
     if not s: raise InputError(f'the name {str(name)[:40]!r}', 'at least one letter, digit or emoji')
-    return f'_{s}' if s.split('.')[0].strip().casefold() in _reserved else s
+    return safe_name(f'_{s}') if s.split('.')[0].strip().casefold() in _reserved else s
 
 # %% ../nbs/03_store.ipynb #cdfb482a
 def unique_path(
@@ -240,6 +250,14 @@ def unique_path(
     n = 1
     while os.path.lexists(p): p = first.with_stem(f'{first.stem}-{(n := n+1)}')
     return p
+
+def _write_unique(path, data):
+    "`write_bytes` to the next name that nobody has; `data` may be a function that gives it, called again where somebody was faster"
+    while True:
+        p = unique_path(path)
+        try: return write_bytes(p, data() if callable(data) else data, new=True)
+        except FileError as e:
+            if not isinstance(e.__cause__, FileExistsError) or not os.path.lexists(p): raise
 
 # %% ../nbs/03_store.ipynb #32466f77
 def content_hash(
@@ -294,6 +312,13 @@ _tables = ('create table if not exists records(key integer primary key, kind tex
            'create unique index if not exists live on records(kind, owner, name) where deleted=0',
            'create index if not exists names on records(kind, name, deleted, at)')
 
+def _valid(text):
+    "What SQLite takes: where text is no valid Unicode, as names of files may be, a question mark"
+    return text.encode('utf-8', 'replace').decode() if isinstance(text, str) else text
+
+class _Db(sqlite3.Connection):
+    def execute(self, sql, values=()): return super().execute(sql, [*map(_valid, values)])
+
 class Records:
     "Records of one kind in a file that several processes may change at once; what is deleted can be had back"
     def __init__(self,
@@ -312,7 +337,7 @@ class Records:
     def _open(self, how='immediate'):
         "A connection in a transaction: all of the block happens, or nothing of it"
         try:
-            db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+            db = sqlite3.connect(self.path, timeout=60, isolation_level=None, factory=_Db)
             try:
                 if db.execute('pragma journal_mode').fetchone()[0]!='wal': db.execute('pragma journal_mode=wal')
                 if not db.execute("select 1 from sqlite_master where name='names'").fetchone():
@@ -341,7 +366,7 @@ class Records:
             else: rows = [(n, o, t, w, r) for n,o,t,w,r in read_json(self.copy)] if self.copy.exists() else []
         except (TypeError, ValueError) as e: raise FileError(f'{self.copy} is no copy of {self.kind}s ({e})', do='restore it, or delete it') from e
         rows = [(self.kind, n, o, t, w, _to_json(r).decode()) for n,o,t,w,r in rows]
-        db.executemany('insert or ignore into records(kind, name, owner, at, words, record) values (?,?,?,?,?,?)', rows)
+        for o in rows: db.execute('insert or ignore into records(kind, name, owner, at, words, record) values (?,?,?,?,?,?)', o)
         db.execute('insert into copied values (?)', [self.kind])
 
     def _mine(self, owner=None, deleted='deleted=0'):
@@ -412,7 +437,7 @@ def find(self:Records,
     "The record that is meant"
     mine,which = self._mine(owner)
     with self._open('deferred') as db: near = [n for n, in db.execute(f'select name {mine} and name>=? and name<? order by name limit 21', [*which, name, name+'\U0010ffff'])]
-    return pick(name, near or self.names(owner), self.kind)
+    return pick(_valid(name), near or self.names(owner), self.kind)
 
 @patch
 def media(self:Records,
@@ -451,6 +476,7 @@ def rename(self:Records,
     owner:str='' # To what it belongs
 ):
     "Give a record another name"
+    name,to = _valid(name),_valid(to)
     with self._open() as db:
         mine,which = self._mine(owner)
         found = {n: (k, r) for k,n,r in db.execute(f'select key, name, record {mine} and name in (?,?)', [*which, name, to])}

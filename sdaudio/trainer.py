@@ -187,7 +187,7 @@ def together(
     "The processes that `accelerate launch` has started; `Alone` where there is only this one"
     if 'RANK' not in os.environ or int(os.environ.get('WORLD_SIZE', 1))<2: return Alone()
     try: from accelerate import Accelerator
-    except ModuleNotFoundError: raise SdaudioError(f"{os.environ['WORLD_SIZE']} processes to train one model", 'Accelerate, which joins them', "pip install 'sdaudio[accelerate]'") from None
+    except ModuleNotFoundError: raise SdaudioError(f"{os.environ['WORLD_SIZE']} processes to train one model", 'Accelerate, which joins them', 'pip install "sdaudio[accelerate]"') from None
     return Together(Accelerator(cpu=pick_device(device).type=='cpu'))
 
 # %% ../nbs/51_trainer.ipynb #8b1a4260

@@ -301,7 +301,7 @@ def test_lab_notebook_runs(demo, tmp_path, monkeypatch):
 def test_lab_without_jupyterlab(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
     assert run(['lab', tmp_path]) == 1
-    assert "pip install 'sdaudio[lab]'" in capsys.readouterr().err and not list(tmp_path.iterdir())
+    assert 'pip install "sdaudio[lab]"' in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 def test_a_training_keeps_its_recordings(place):
     visit = Visit()

@@ -104,6 +104,16 @@ def test_recipe(run, tmp_path):
     old = json.loads((tmp_path/record).read_text(encoding='utf-8'))['recipe']
     assert json.loads(r.stdout)[0]['recipe'] == {**old, 'density': .2}
 
+def test_nearest_place_as_a_recipe(here, shop, tmp_path):
+    "What `encode --nearest` prints, sent into a file by PowerShell, is a recipe"
+    said = here('encode', 'Bells & Co', sorted((shop[0]/'recordings').iterdir())[0], '--nearest').stdout
+    (tmp_path/'n.json').write_text(said, encoding='utf-16')
+    [o] = json.loads(here('generate', '--recipe', 'n.json', '-d', .3, '--json').stdout)
+    assert o['recipe']['start'] == json.loads(said)['start'] and o['recipe']['model'] == json.loads(said)['model']
+    for odd in ('5', 'null', '[]', '"seed"'):
+        (tmp_path/'odd.json').write_text(odd)
+        assert 'odd.json' in in_words(here('generate', '--recipe', 'odd.json'), 1)
+
 def test_flac_and_rate(run, tmp_path):
     r = run('generate', 'Bells', '-d', .5, '--format', 'flac', '--bits', 16, '--sr', 44100) # the beginning of a name will do
     info = sf.info(str(tmp_path/r.stdout.strip()))

@@ -4,6 +4,8 @@ from textwrap import dedent
 
 import pytest
 
+from sdaudio.demo import demo_corpus
+
 REPORT = '''
 import json
 from sdaudio.compat import torchaudio_state, torchaudio_why, import_torchaudio
@@ -93,3 +95,27 @@ def test_light():
 def test_doctor_says_it():
     d = json.loads(run("import json\nfrom sdaudio.device import doctor\nprint(json.dumps(doctor(), allow_nan=False))", before="import sys; sys.modules['torchaudio'] = None\n"))
     assert d['torchaudio_state'] == 'missing' and any('torchaudio' in o for o in d['fix'])
+
+def test_locked_folders(tmp_path, monkeypatch, capsys):
+    "A folder for kept things into which one may not even look, and one that is a file: what needs neither works, and the doctor says it"
+    from sdaudio import cli
+    def doctor(home):
+        monkeypatch.setenv('SDAUDIO_HOME', str(home))
+        assert cli.run(['doctor', '--json']) == 0
+        return json.loads(capsys.readouterr().out)
+    def locked(p, *args, **kwargs):
+        if str(p).startswith(str(tmp_path/'locked'/'_')[:-1]): raise PermissionError(13, 'Permission denied', str(p))
+        return stat(p, *args, **kwargs)
+    (tmp_path/'locked').mkdir()
+    (tmp_path/'file').touch()
+    d = doctor(tmp_path/'file')
+    assert not d['folder']['writable'] and any('is a file' in o for o in d['fix'])
+    stat,access = os.stat,os.access
+    monkeypatch.setattr(os, 'stat', locked)
+    monkeypatch.setattr(os, 'access', lambda p, *args: str(p) != str(tmp_path/'locked') and access(p, *args))
+    d = doctor(tmp_path/'locked'/'home')
+    assert not d['folder']['writable'] and not d['folder']['exists'] and not d['settings']['exists'] and any('cannot be written' in o for o in d['fix'])
+    demo_corpus(tmp_path/'recordings', n=1)
+    assert cli.run(['corpus', str(tmp_path/'recordings')]) == 0 and 'bell' in capsys.readouterr().out
+    monkeypatch.setattr(os.path, 'exists', lambda p: False) # as on a drive that is not there
+    assert not doctor(tmp_path/'locked'/'home')['folder']['writable']

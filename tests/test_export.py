@@ -1,5 +1,5 @@
 "Every format, depth and rate, read back by programs that are not ours."
-import base64, errno, json, os, shutil, signal, subprocess, sys, time, warnings
+import base64, errno, json, os, shutil, signal, subprocess, sys, time
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from struct import unpack

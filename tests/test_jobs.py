@@ -1,10 +1,10 @@
 "Jobs under stress: many at once, errors in every place, an end in the middle of something."
-import asyncio, logging, threading, time, warnings
+import asyncio, threading, time, warnings
 
 import pytest
 
 from sdaudio.config import InputError
-from sdaudio.jobs import Cancelled, Job, Jobs, collected
+from sdaudio.jobs import Cancelled, Job, Jobs
 
 def forever(job):
     while True: job.tick(1, 2, 'under way'); time.sleep(.002)

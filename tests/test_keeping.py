@@ -1,5 +1,6 @@
 "Library, presets, history: nothing is lost, nothing is half there, nothing from a stranger's file runs or crashes."
 import hashlib, json, multiprocessing, os, pickle, random, shutil, struct, subprocess, sys, time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,12 @@ def test_two_processes_lose_nothing():
     kept,gone = {o.id for o in h},set(h._records.deleted())
     assert len(kept)+len(gone)==2*n+1 and len(gone)==sum(k%5==4 for k in range(n))*2-sum(k%10==9 for k in range(n))*2
     for o in list(h)[::20]: assert h.sound(o.id).n
+
+def test_sent_at_once(tmp_path):
+    "A model that several send to one folder arrives as often as it was sent"
+    tiny('shared')
+    with ThreadPoolExecutor(4) as pool: sent = list(pool.map(lambda _: Library().send('shared', tmp_path), range(40)))
+    assert len(set(sent))==40==len(list(tmp_path.iterdir()))
 
 def write(id, word): Library().describe('shared', word*500), Presets('shared').update('one', description=word*500), History().note(id, word*500)
 
@@ -226,6 +233,11 @@ from sdaudio.presets import Presets
 print(Library().undo(), Library().undo(), Presets('harbour').undo(), Presets('harbour').undo(), sorted(History().undo()))''').stdout
     assert said.strip()==f"['bells'] ['harbour'] ['two'] ['one'] {sorted([a, b])}"
     assert len(Library())==2 and len(ps)==2 and len(h)==2
+
+def test_deleted_by_two_spellings():
+    for n in ('tabla', 'bells'): tiny(n)
+    assert Library().delete('tab', 'tabla', 'bells')==['tabla', 'bells'] and not len(Library())
+    assert sorted(Library().undo())==['bells', 'tabla']
 
 def test_undo_beside_a_new_one_of_that_name():
     tiny('harbour')

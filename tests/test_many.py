@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from importlib.util import find_spec
 
 import numpy as np
@@ -17,7 +16,7 @@ from sdaudio.model import Model, Settings, train
 from sdaudio.trainer import Callback, TrainConfig
 from sdaudio.vae import VAEConfig
 
-accelerated = pytest.mark.skipif(find_spec('accelerate') is None, reason="accelerate is not installed: pip install 'sdaudio[accelerate]'")
+accelerated = pytest.mark.skipif(find_spec('accelerate') is None, reason='accelerate is not installed: pip install "sdaudio[accelerate]"')
 LAUNCH = [sys.executable, '-m', 'accelerate.commands.launch', '--multi_gpu', '--num_processes', '2', '--num_machines', '1', '--mixed_precision', 'no', '--dynamo_backend', 'no', '--main_process_port', '0']
 SMALL = Settings(data=DataConfig(n_frames=32), net=VAEConfig(latent_dim=16, width=48, depth=1), loss=LossConfig(heard=1), train=TrainConfig(batch_size=4, looks=2))
 

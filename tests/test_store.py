@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from sdaudio.config import FileError, InputError
 from sdaudio.sound import Sound
-from sdaudio.store import (content_hash, home, load_tensors, read_json, read_meta, safe_name, save_tensors, unique_path,
+from sdaudio.store import (Records, _replace, _write_unique, content_hash, home, load_tensors, read_json, read_meta, safe_name, save_tensors, unique_path,
     write_bytes, write_json)
 
 def names(folder): return sorted(o.name for o in folder.iterdir())
@@ -118,6 +118,29 @@ def test_ordinary_permissions(tmp_path):
     "A temporary file is often private; what is written here may be read like any other file"
     (tmp_path/'plain').write_bytes(b'')
     assert write_bytes(tmp_path/'x', b'').stat().st_mode == (tmp_path/'plain').stat().st_mode
+    for mode in (0o600, 0o664):
+        (tmp_path/'x').chmod(mode)
+        assert write_bytes(tmp_path/'x', b'new').stat().st_mode & 0o777 == mode # and as a file that somebody made private or shared
+
+def test_open_elsewhere_on_windows(tmp_path, monkeypatch):
+    "A reader that has the file open is waited for, but not for ever, and nobody waits where a reader does not matter"
+    a,b,real,waits = *(str(write_bytes(tmp_path/o, o.encode())) for o in 'ab'), os.replace, []
+    def busy(*args):
+        if len(waits) < 2: raise PermissionError(13, 'Access is denied')
+        real(*args)
+    def refused(*args): raise PermissionError(13, 'Access is denied')
+    monkeypatch.setattr(time, 'sleep', waits.append)
+    monkeypatch.setattr(os, 'replace', busy)
+    with monkeypatch.context() as m:
+        m.setattr(os, 'name', 'posix')
+        with pytest.raises(PermissionError): _replace(a, b)
+        assert not waits
+        m.setattr(os, 'name', 'nt')
+        _replace(a, b)
+        assert len(waits) == 2
+        m.setattr(os, 'replace', refused)
+        with pytest.raises(PermissionError): _replace(a, b)
+    assert Path(b).read_bytes() == b'a' and .5 < sum(waits) < 2
 
 # ---- records
 
@@ -130,7 +153,13 @@ def test_nan_refused(tmp_path, bad, place):
     with pytest.raises(InputError): save_tensors(tmp_path/'m', {}, dict(bad=bad))
     assert names(tmp_path) == ['r.json']
 
-@pytest.mark.parametrize('text', [b'{"a": NaN}', b'[Infinity]', b'{"a": 1', b'', b'\xff\xfe{'])
+@pytest.mark.parametrize('code', ['utf-8-sig', 'utf-16', 'utf-16-le', 'utf-32'])
+def test_json_of_windows(tmp_path, code):
+    "As Notepad and PowerShell save it"
+    (tmp_path/'r.json').write_text('{"name": "Grüße 🎐"}', encoding=code)
+    assert read_json(tmp_path/'r.json') == dict(name='Grüße 🎐')
+
+@pytest.mark.parametrize('text', [b'{"a": NaN}', b'[Infinity]', b'{"a": 1', b'', b'\xff\xfe{', b'['*200_000])
 def test_damaged_json(tmp_path, text):
     (tmp_path/'r.json').write_bytes(text)
     with pytest.raises(FileError, match='damaged'): read_json(tmp_path/'r.json')
@@ -152,6 +181,22 @@ def test_json_round_trip(tmp_path_factory, obj):
 def test_broken_file_names_survive(tmp_path):
     "A name that is no valid Unicode, as Linux allows"
     assert read_json(write_json(tmp_path/'r', ['x\udcff'])) == ['x\udcff']
+
+def test_broken_names_in_records(tmp_path, monkeypatch):
+    "They are kept with a question mark, found again as they were typed, and stand in nobody's way"
+    bad,path = 'x\udcff',tmp_path/'kept.db'
+    ps = Records('preset', words=lambda r: r.get('about', ''), path=path)
+    ps.put(bad, dict(about=bad, file=bad), owner=bad)
+    ps.change(bad, lambda r: r|dict(n=1), owner=bad)
+    assert ps.find(bad, bad) == 'x?' == ps.find('x', bad) and [o.record for o in ps.rows(bad, search=bad)] == [dict(about=bad, file=bad, n=1)]
+    with pytest.raises(InputError): ps.put(bad, {}, owner=bad, new=True)
+    ps.rename(bad, 'y\udc80', owner=bad)
+    with pytest.raises(InputError, match='no preset'): ps.rename(bad, 'z', owner=bad)
+    assert ps.names() == ['y?']
+    path.unlink()
+    assert [(o.name, o.owner) for o in Records('preset', path=path).rows()] == [('y?', 'x?')] # made again from the copy
+    assert Records('take', path=path, again=lambda: [(bad, '', 1., dict(by=bad))]).names() == ['x?'] # and from files
+    assert ps.delete(['y\udc80'], owner=bad) == 1 and ps.undo() == ['y?']
 
 # ---- tensors
 
@@ -226,7 +271,7 @@ hostile = st.one_of(st.text(max_size=300), st.text('./\\:~$-_ aCON\0\n🎐\u202e
 def test_safe_names(tmp_path_factory, name):
     try: s = safe_name(name)
     except InputError: return
-    assert 0 < len(s) <= 81 and len(s.encode()) <= 201 and safe_name(s) == s
+    assert 0 < len(s) <= 80 and len(s.encode()) <= 200 and safe_name(s) == s
     assert not set(s) & set('/\\:*?"<>|\0\n\u202e') and s[0] not in '.-' and s[-1] not in '. '
     assert s.split('.')[0].strip().upper() not in RESERVED
     base = tmp_path_factory.getbasetemp()/'names'
@@ -236,7 +281,8 @@ def test_safe_names(tmp_path_factory, name):
     p.unlink()
 
 @pytest.mark.parametrize('name,want', [('../../x', 'x'), ('/etc/passwd', 'etc-passwd'), ('C:\\Windows', 'C--Windows'), ('CON', '_CON'), ('com1.wav', '_com1.wav'),
-    ('日本 🎻', '日本 🎻'), ('a\u202egnp.exe', 'a gnp.exe'), ('🎐'*90, '🎐'*50), ('--help', 'help'), ('x. . ', 'x')])
+    ('日本 🎻', '日本 🎻'), ('a\u202egnp.exe', 'a gnp.exe'), ('🎐'*90, '🎐'*50), ('--help', 'help'), ('x. . ', 'x'),
+    ('con.'+'x'*90, '_con.'+'x'*75), ('con'+'-'*80+'x', '_con')])
 def test_known_names(name, want): assert safe_name(name) == want
 
 @pytest.mark.parametrize('name', ['', ' ', '.', '..', '///', '\0', '\u200b', '-'])
@@ -248,6 +294,13 @@ def test_unique_path(tmp_path):
     got = [write_bytes(unique_path(p), b'').name for _ in range(3)]
     assert got == ['take.v1.wav', 'take.v1-2.wav', 'take.v1-3.wav']
 
+def test_somebody_was_faster(tmp_path):
+    "A name that is taken while the file is made is left to whoever took it"
+    def data(): return write_bytes(unique_path(tmp_path/'x'), b'theirs') and b'ours' if len(names(tmp_path)) < 3 else b'ours'
+    assert _write_unique(tmp_path/'x', data).name == 'x-4'
+    assert [(tmp_path/o).read_bytes() for o in names(tmp_path)] == [b'theirs']*3+[b'ours']
+    with pytest.raises(FileError): _write_unique(tmp_path/'x'/'y', b'') # a file where the folder should be
+
 # ---- home
 
 def test_home(tmp_path, monkeypatch):
@@ -255,6 +308,8 @@ def test_home(tmp_path, monkeypatch):
     assert home('models', 'a.sdaudio') == tmp_path/'kept'/'models'/'a.sdaudio' and (tmp_path/'kept'/'models').is_dir()
     for bad in (('..',), ('models', '..', '..', 'x'), ('/etc/passwd',)):
         with pytest.raises(InputError): home(*bad)
+    monkeypatch.setenv('SDAUDIO_HOME', str(tmp_path/'away'/'..'/'kept')) # nobody has to tidy the path
+    assert home('models', 'a.sdaudio') == tmp_path/'kept'/'models'/'a.sdaudio'
     (tmp_path/'file').write_text('')
     monkeypatch.setenv('SDAUDIO_HOME', str(tmp_path/'file'))
     with pytest.raises(FileError): home('models', 'x')

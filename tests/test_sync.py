@@ -106,13 +106,17 @@ def test_dependencies_have_a_reason(root):
     told = set(re.findall(r'^\| `([\w.-]+)` \|', page, flags=re.M))
     assert names(asked) == told
 
+def imported(code):
+    "The packages that a piece of code imports, wherever in it"
+    for o in ast.walk(ast.parse(code)):
+        if isinstance(o, ast.Import): yield from (a.name.split('.')[0] for a in o.names)
+        elif isinstance(o, ast.ImportFrom) and not o.level: yield o.module.split('.')[0]
+
 def test_dependencies_are_declared(root):
-    "What the package imports is installed with it, not by luck with something else"
+    "What the package imports is installed with it, and what its pages import besides with `docs`, not by luck with something else"
     import_name = {'scikit-learn': 'sklearn', 'pillow': 'PIL'}
-    declared = {import_name.get(o, o) for k, v in settings(root).items() if k == 'requirements' or k.startswith('extra_') for o in names(v)} | {'sdaudio', 'IPython'} # IPython: wherever a notebook runs
-    used = set()
-    for p in (root/'sdaudio').glob('*.py'):
-        for o in ast.walk(ast.parse(p.read_text(encoding='utf-8'))):
-            if isinstance(o, ast.Import): used |= {a.name.split('.')[0] for a in o.names}
-            elif isinstance(o, ast.ImportFrom) and not o.level: used.add(o.module.split('.')[0])
-    assert not used - declared - set(sys.stdlib_module_names)
+    def declared(which): return {import_name.get(o, o) for k, v in settings(root).items() if which(k) for o in names(v)} | {'sdaudio', 'IPython', *sys.stdlib_module_names} # IPython: wherever a notebook runs
+    used = {o for p in (root/'sdaudio').glob('*.py') for o in imported(p.read_text(encoding='utf-8'))}
+    assert not used - declared(lambda k: k == 'requirements' or k.startswith('extra_'))
+    pages = {(n, o) for n, nb in notebooks(root).items() for c in nb['cells'] if c['cell_type'] == 'code' and not re.search(r'^#\| *export', source(c), flags=re.M) for o in imported(source(c))}
+    assert not [(n, o) for n, o in pages if o not in declared(lambda k: k in ('requirements', 'extra_docs'))]

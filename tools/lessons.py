@@ -4,7 +4,7 @@
 process and a folder of its own for kept things, the executed copy is kept in `build/pages` so that the pages of the
 site sound without running anything twice, and a lesson that leaves files beside the notebooks fails.
 """
-import ast, os, re, shutil, signal, sys, tempfile, time
+import ast, os, re, shutil, signal, subprocess, sys, tempfile, time
 from argparse import ArgumentParser
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -92,6 +92,11 @@ def _run(path):
     write_nb(for_docs(nb, shell), dest)
     return time.time()-start, ''
 
+def _unknown():
+    "Files beside the notebooks that git neither knows nor ignores, where this is a clone; those of an earlier run too"
+    r = subprocess.run('git ls-files -z --others --exclude-standard nbs', shell=True, cwd=ROOT, capture_output=True, encoding='utf-8')
+    return {ROOT/o for o in r.stdout.split('\0') if o}
+
 def _strays(): return {p for p in NBS.rglob('*') if p.is_file() and p.suffix != '.ipynb' and '.ipynb_checkpoints' not in p.parts}
 
 def main():
@@ -99,7 +104,7 @@ def main():
     ap.add_argument('words', nargs='*', help='run only notebooks whose name holds one of these')
     ap.add_argument('-j', '--jobs', type=int, default=min(os.cpu_count() or 1, 4), help='notebooks at a time')
     args = ap.parse_args()
-    todo, before = notebooks(args.words), _strays()
+    todo, before = notebooks(args.words), _strays()-_unknown()
     if not todo: sys.exit(f'no notebook is named like {args.words}')
     if not args.words: shutil.rmtree(PAGES, ignore_errors=True)
     os.environ.update(OMP_NUM_THREADS='1', SDAUDIO_THREADS='1', MPLBACKEND='agg', PYTHONIOENCODING='utf-8')
@@ -113,7 +118,7 @@ def main():
             print(f"{'FAIL' if error else 'ok':5}{seconds:6.1f} s  {p.relative_to(NBS).as_posix()}", flush=True)
             if error: failed.append(p.name); print(error, file=sys.stderr, flush=True)
     if left := _strays()-before:
-        sys.exit('lessons left files beside the notebooks: ' + ', '.join(sorted(p.relative_to(NBS).as_posix() for p in left)))
+        sys.exit('files beside the notebooks that a lesson left, or that git does not know yet: ' + ', '.join(sorted(p.relative_to(NBS).as_posix() for p in left)))
     if failed: sys.exit(f"{len(failed)} of {len(todo)} notebooks failed: {', '.join(failed)}")
     print(f'{len(todo)} notebooks ran in {time.time()-start:.0f} s')
 
