@@ -142,7 +142,7 @@ class _Sphere:
 def _measured(path, _, sr):
     "Directions `(m, 3)` to the right, front and up, and impulse responses `(m, 2, n)` at rate `sr`, of a SOFA file"
     try: import sofar
-    except ImportError: raise InputError(f"the head of '{path}'", 'the package sofar', "pip install 'sdaudio[sofa]'") from None
+    except ImportError: raise InputError(f"the head of '{path}'", 'the package sofar', 'pip install "sdaudio[sofa]"') from None
     try:
         s = sofar.read_sofa(path, verify=False, verbose=False)
         ir,pos,rate,ears = s.Data_IR,np.atleast_2d(s.SourcePosition).astype(float),float(np.ravel(s.Data_SamplingRate)[0]),np.asarray(s.ReceiverPosition).reshape(-1, 3)
