@@ -64,7 +64,7 @@ def measure(model, x):
     "MR of the decoded excerpts, by where the phase comes from; and baselines"
     cfg,floor = model.spec,model.stats.floor
     target = denormalise(x, model.stats)
-    lend = lend_phase(cfg, floor)
+    lend = lend_phase(cfg, floor, model.stats.lift, settled=True)
     y = lend(target[:,0], target)
     out = decoded(model, x)
     noise = torch.randn(y.shape, generator=torch.Generator().manual_seed(0))*y.std(-1, keepdim=True)

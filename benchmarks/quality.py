@@ -13,7 +13,7 @@ from plain import PlainVAE
 
 from sdaudio.device import pick_threads, threads
 from sdaudio.dataset import Excerpts, Pictures
-from sdaudio.istft import lend_phase, settle
+from sdaudio.istft import lend_phase
 from sdaudio.model import Model, Settings, start_model, train
 from sdaudio.scorecard import decoded, envelope_corr, held, logmel_db, measure_phase, measures, mr, nearest, same_spectrum, sound_of
 from sdaudio.spectrogram import denormalise, expand
@@ -40,11 +40,10 @@ def measure(model, first, data, corpus):
     cfg,stats = model.spec,model.stats
     cuts,silent = loud(data)
     x,y = torch.stack([data.cut(*o) for o in cuts]),mono(data.recorded(cuts), cfg)
-    target,lend,n = denormalise(x, stats),lend_phase(cfg, stats.floor),y.shape[-1]
+    target,lend,n = denormalise(x, stats),lend_phase(cfg, stats.floor, stats.lift, settled=True),y.shape[-1]
     out = decoded(model, x)
     mean = expand(model.memory.magnitudes(torch.arange(len(model.memory))).mean(0), stats.floor)
-    def true(M): return settle(lend(M, target), M, cfg, stats.lift)
-    ways = {'ceiling': true(target[:,0]), 'true phase': true(out[:,0]), 'model': sound_of(model, out, model.phase),
+    ways = {'ceiling': lend(target[:,0], target), 'true phase': lend(out[:,0], target), 'model': sound_of(model, out, model.phase),
             **{f'phase: {k}': sound_of(model, out, k) for k in ('memory', 'sum', 'heap')}, 'pca': sound_of(first, decoded(first, x), model.phase),
             'nearest': nearest(model, target[:,0]), 'mean': held(mean.expand(len(y), -1), cfg, n)}
     ways = {k: mono(v, cfg) for k,v in ways.items()} | {'noise': same_spectrum(y), 'silence': torch.zeros_like(y)}

@@ -83,7 +83,7 @@ class Trajectory(Config):
 _shapes = dict(sine=lambda x: .5-.5*np.cos(2*pi*x), triangle=lambda x: 1-np.abs(2*x-1), ramp=lambda x: x, square=lambda x: (x>=.5)*1.)
 
 def lfo(
-    rate:float=.5, # Cycles per second; in a loop the nearest number that fits in
+    rate:float=.5, # Cycles per second, up to 10; in a loop the nearest number that fits in
     low:float=-1., # Value at the bottom
     high:float=1., # Value at the top
     lfo:str='sine', # Shape: 'sine', 'triangle', 'ramp', 'square'
@@ -91,7 +91,7 @@ def lfo(
 )->dict: # A curve of a `Trajectory`
     "A movement that comes back: from low to high and down again"
     if lfo not in _shapes: raise InputError(f"an LFO of shape {lfo!r}", f"one of: {', '.join(_shapes)}")
-    if not 0<rate<=10: raise InputError(f"an LFO of {rate} cycles per second", "above 0 and up to 10: a take has 23 moments in a second that can differ", "0.5")
+    if not 0<rate<=10: raise InputError(f"an LFO of {rate} cycles per second", "above 0 and up to 10", "0.5")
     return dict(lfo=lfo, rate=float(rate), low=float(low), high=float(high), phase=float(phase))
 
 def envelope(
@@ -212,7 +212,7 @@ class Score:
     first: list # The sounds
     other: list # Those in their shadow; empty: none
     shares: list # Of `(start, share)`: how much the other counts from there on
-    level: Tensor|None = None # Magnitude `(n_frames,)` that each frame gets; None: as it is
+    level: Tensor|None = None # Magnitude `(n_frames,)` that each frame gets, below 0 the one it has; None: all as they are
 
 def write_score(
     model, # Anything with `spec, stats, vae, memory, events`
@@ -325,7 +325,7 @@ def _play_file(model, recipe, start, score):
         other = _listen(model, start.timbre, start.timbre_hash, 600.)
         score.first,level = _gesture(heard, other, score.at[:end])
         score.level = torch.cat([level, -torch.ones(T-end)])
-        if end<T: score.first = [(s, row, min(rings, max(1, end-_RELEASE-s))) for s,row,rings in score.first] # it has faded when its level is free
+        if end<T: score.first = [(s, row, max(1, min(rings, end-_RELEASE-s))) for s,row,rings in score.first if s<end-_RELEASE or s==0] # it has faded when its level is free
         heard = other
     else: score.first = [(0, 0, end)]
     score.memory,score.first = model.memory.joined(heard),[(s, base+row, rings) for s,row,rings in score.first]
@@ -525,15 +525,15 @@ def _integrate(x, method, floor, score):
     T,spec = x.shape[-1],score.memory.spec
     if not score.loop: return wrap(method(x, floor, spec)).float()
     masked,anchor = anchor_cells(x[0], floor)
+    anchor[:,0] &= masked[:,-1] # the frame before the first is the last
     x = torch.stack([x[0], torch.where(masked|anchor, x[1], x[1]+(_further(score)/pi).float())])
     phase = method(x.repeat(1, 1, 3), floor, spec)
     off = wrap(phase[:,2*T]-phase[:,T])[:,None] # what one time round is short of whole turns
     return wrap(phase[:,T:2*T]-off*torch.arange(T)/T).float()
 
 def _sound(x, score, spec, lift, say):
-    "Sound of magnitudes and angles `(2, n_frames, bands)`, and the same settled, as `settle` does it; `(channels, n)`"
-    one,half,T = spec.replace(channels=1),spec.n_fft//2,len(score.at)
-    win = torch.hann_window(spec.n_fft).numpy()
+    "Sound of magnitudes and angles `(2, n_frames, bands)`, settled as `settle` does it, but that more than the take is looked back at where it begins and ends; `(channels, n)`"
+    one,half,T,win = spec.replace(channels=1),spec.n_fft//2,len(score.at),torch.hann_window(spec.n_fft).numpy()
     def halves(v): return v.unflatten(-1, (spec.channels, -1)).movedim(-2, 0) # middle and side
     def drawn(a, b): # with a frame more on both sides, which the turn across bands is told by
         f = torch.arange(a-1, b+1)
@@ -543,22 +543,22 @@ def _sound(x, score, spec, lift, say):
         frames = np.empty((spec.channels, b-a, spec.n_fft), np.float32)
         _take(around, win, score.at[a:b].numpy(), frames)
         return at_power(torch.fft.rfft(torch.from_numpy(frames)), halves(lifted(x[0,a:b].T, lift, still_lost).T), one)
-    around = _overlap_add(drawn, score, spec, say)
-    y = torch.from_numpy(_overlap_add(heard, score, spec, lambda a: say(T+a))[:,half:half+score.n])
+    around = _overlap_add(drawn, score, win, say)
+    y = torch.from_numpy(_overlap_add(heard, score, win, lambda a: say(T+a))[:,half:half+score.n])
     return (left_right(y) if spec.channels==2 else y).numpy()
 
-def _overlap_add(spectra, score, spec, say):
+def _overlap_add(spectra, score, win, say):
     "One inverse STFT of `spectra(a, b)`, those of frames `a` to `b`, `(channels, b-a, bins)`, with the frames where the score has them; half a window more on both sides, `(channels, n+n_fft)`"
-    n,T,size = score.n,len(score.at),spec.n_fft
-    win = torch.hann_window(size).numpy()
+    n,T,size,spec = score.n,len(score.at),len(win),score.memory.spec
     room = n+size if not score.loop else -(-(n+size)//n)*n
     y,weight = np.zeros((spec.channels, room), np.float32),np.zeros(room, np.float32)
     for a in range(0, T, _FEW):
-        if a%_BLOCK<_FEW: say(a)
+        if not a%_BLOCK: say(a)
         b = min(a+_FEW, T)
         _add(y, weight, torch.fft.irfft(spectra(a, b), n=size).numpy(), win, score.at[a:b].numpy())
     if score.loop: y,weight = (np.pad(np.roll(v, -(size//2), -1), [*[(0, 0)]*(v.ndim-1), (size//2, size//2)], 'wrap') for v in (o.reshape(*o.shape[:-1], -1, n).sum(-2) for o in (y, weight)))
-    return y*(win.sum()/2/np.maximum(weight, .2)) # less only outside of the take, where one frame reaches alone
+    else: weight[:size//2],weight[size//2+n:] = (np.maximum(o, .2) for o in (weight[:size//2], weight[size//2+n:])) # where one frame reaches out of the take alone
+    return y*(win.sum()/2/weight)
 
 @njit(cache=True)
 def _add(y, weight, frames, win, at):

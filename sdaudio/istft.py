@@ -129,7 +129,7 @@ def at_power(
 )->Tensor: # As `D`
     "The angle of each bin, with the power that the bands on both sides of it ask for"
     if D.device.type!='cpu': return D.sgn()*(M.square() @ filterbank(cfg).to(D.device)).sqrt()
-    d,m = (o.reshape(-1, o.shape[-1]).contiguous() for o in (D, M))
+    d,m = (o.reshape(-1, o.shape[-1]).contiguous() for o in (D, M.expand(*D.shape[:-1], M.shape[-1])))
     out,(first,weight,_) = torch.empty_like(d),_first_bins(cfg)
     _set_power(d.numpy(), m.numpy(), first, weight, out.numpy())
     return out.view(D.shape)
@@ -209,12 +209,14 @@ def fill_masked(
 def lend_phase(
     cfg:SpecConfig,
     floor:float, # Magnitude below which a cell has no phase
-    lift:tuple=() # See `band_lift`
+    lift:tuple=(), # See `band_lift`
+    settled:bool=False # As everything is that is heard; the loss does without
 ): # A function of magnitudes `(batch, bands, n_frames)` and the pictures whose phase they borrow; gives `(batch, n)`, or `(batch, 2, n)`
     "Decode magnitudes with the phase of other pictures"
     def inverse(M, x):
         phase = fill_masked(anchored_phase(x.detach(), floor, cfg), x[...,0,:,:]<floor, 0)
-        return from_bands(lifted(M, lift), phase, cfg, turn=across_band(x[...,0,:,:], cfg))
+        y = from_bands(lifted(M, lift), phase, cfg, turn=across_band(x[...,0,:,:], cfg))
+        return settle(y, M, cfg, lift) if settled else y
     return inverse
 
 # %% ../nbs/41_istft.ipynb #55a7701d

@@ -126,7 +126,9 @@ def sound_of(
     "Decoded pictures as sound; the memory proposes phases, and those that suit are taken"
     cfg,floor = model.spec,model.stats.floor
     phase = torch.stack([recalled_phase(o, model.memory, model.vae) for o in pic]) if method=='memory' else phase_method(method)(pic, floor, cfg)
-    return settle(from_bands(pic[:,0], fill_masked(phase, pic[:,0]<floor, 0), cfg), pic[:,0], cfg, model.stats.lift)
+    return _heard(model, pic[:,0], phase)
+
+def _heard(model, M, phase): return settle(from_bands(M, fill_masked(phase, M<model.stats.floor, 0), model.spec), M, model.spec, model.stats.lift)
 
 # %% ../nbs/64_scorecard.ipynb #f646e771
 def halves(
@@ -319,11 +321,10 @@ def _score(y_hat, y, model):
 def _rows(model, x, y):
     "The three distances of every way"
     cfg,stats = model.spec,model.stats
-    target,out,lend,n = denormalise(x, stats),decoded(model, x),lend_phase(cfg, stats.floor),y.shape[-1]
+    target,out,lend,n = denormalise(x, stats),decoded(model, x),lend_phase(cfg, stats.floor, stats.lift, settled=True),y.shape[-1]
     start = copy.copy(model); start.vae = components_only(model.vae)
     mean = expand(model.memory.magnitudes(torch.linspace(0, len(model.memory)-1, min(4096, len(model.memory))).long()).mean(0), stats.floor)
-    true = {k: settle(lend(M, target), M, cfg, stats.lift) for k,M in dict(ceiling=target[:,0], true_phase=out[:,0]).items()}
-    ways = dict(**true, model=sound_of(model, out, model.phase), pca=sound_of(start, decoded(start, x), model.phase),
+    ways = dict(ceiling=lend(target[:,0], target), true_phase=lend(out[:,0], target), model=sound_of(model, out, model.phase), pca=sound_of(start, decoded(start, x), model.phase),
                 nearest=nearest(model, target[:,0]), mean=held(mean.expand(len(y), -1), cfg, n), noise=same_spectrum(y), silence=torch.zeros_like(y))
     return {k: _score(v, y, model) for k,v in ways.items()}
 
@@ -389,7 +390,7 @@ def recollect(
     "A stretch of a training recording, out of the memory"
     at = row+torch.arange(n)
     M = expand(model.memory.magnitudes(at), model.stats.floor).T
-    return settle(from_bands(M, fill_masked(model.memory.angles(at).T, M<model.stats.floor, 0), model.spec), M, model.spec, model.stats.lift)
+    return _heard(model, M, model.memory.angles(at).T)
 
 # %% ../nbs/64_scorecard.ipynb #71ee5b1d
 class Likeness:

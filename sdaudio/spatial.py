@@ -201,7 +201,7 @@ def _moving(y, sr, head, places, hop=512):
 
 _walls = ((9, -70, 0), (13, 55, 5), (16, 10, -40), (21, -150, 0), (27, 140, 10), (34, 0, 60)) # ms, azimuth, elevation
 
-def _binaural(y, sr, cfg, around=0):
+def _binaural(y, sr, cfg, around):
     "Each channel from its place, and what the walls of a room give back when it is more than a metre away"
     head,n = (_Measured(cfg.sofa, cfg.sofa_id, sr) if cfg.sofa else _Sphere(sr)),y.shape[1]
     sources = [(y.mean(0), 0.)] if len(y) == 1 or not cfg.spread else [(y[0]*.5**.5, -cfg.spread), (y[1]*.5**.5, cfg.spread)]

@@ -5,12 +5,15 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from sdaudio.config import InputError
 from sdaudio.corpus import Corpus
-from sdaudio.generate import Recipe, Trajectory, envelope, lfo, render, write_score
+from sdaudio.generate import Recipe, Trajectory, _further, _integrate, envelope, lfo, render, write_score
 from sdaudio.model import start_model
+from sdaudio.phase import phase_method
 from sdaudio.sound import Sound
+from sdaudio.spectrogram import band_steps, wrap
 
 
 @pytest.fixture
@@ -47,6 +50,16 @@ def test_a_loop_keeps_its_pitch(sdaudio_home, tmp_path):
         y = np.tile(render(tones, Recipe(duration=seconds, phase=phase, loop=True, variation=0., start=dict(row=60), trajectory=dict(walk=0.))).y[0], 8)
         return np.abs(np.fft.rfft(y*np.hanning(len(y)))).argmax()*48_000/len(y)
     for phase in ('sum', 'heap'): assert abs(np.log2(pitch(.7, phase)/pitch(4.096, phase)))<.01, phase # a tenth of a semitone; the frames of .7 s lie 2.5 % wider
+
+
+def test_phases_of_a_loop_meet(model):
+    "The step from the last frame to the first is as long as any other"
+    score,spec = write_score(model, Recipe(duration=.7, loop=True)),model.spec
+    x = torch.stack([torch.full((spec.bands, len(score.at)), .1), torch.zeros(spec.bands, len(score.at))]) # every band at its centre
+    for phase in ('sum', 'heap'):
+        p = _integrate(x, phase_method(phase), 1e-4, score).double()
+        off = wrap(p.roll(-1, 1)-p-band_steps(spec)-_further(score)).abs().mean(0)
+        assert off[-1]<1.5*off[:-1].mean()+.01, phase
 
 
 def test_a_steady_sound_has_a_steady_envelope():
