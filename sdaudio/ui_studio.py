@@ -33,7 +33,7 @@ class Studio(Board):
     ):
         super().__init__()
         self.folder,self.instrument = Path(folder),None
-        self.corpus,self.training = CorpusDashboard(corpus, changed=self._read),TrainingDashboard(corpus, trained=self.play)
+        self.corpus,self.training = CorpusDashboard(changed=self._read),TrainingDashboard(trained=self.play)
         self.history,self.library = HistoryDashboard(History()),LibraryDashboard(Library(), opened=self._opened, folder=self.folder)
         self.bench = W.VBox([], layout=W.Layout(min_width='0', width='auto'))
         parts = dict(Corpus=self.corpus.widget, Train=self.training.widget, Play=self.bench, History=self.history.widget, Library=self.library.widget)
@@ -42,6 +42,7 @@ class Studio(Board):
         self.leaves.tabs.observe(lambda _: self._arrive(), 'value')
         self.widget = W.VBox([W.HTML('<div style="font-size:1.35rem;font-weight:600;padding:.2rem 0">sdaudio studio</div>'), self.leaves], layout=W.Layout(max_width='76rem', padding='.5rem', width='auto')).add_class('sdaudio-studio')
         if model: self.play(model)
+        if corpus: self.corpus.say(self.corpus.show(self.corpus.look(corpus)))
         self._arrive()
 
     def go(self,

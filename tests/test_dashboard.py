@@ -21,6 +21,7 @@ from sdaudio.model import Model, start_model
 from sdaudio.sound import Sound
 from sdaudio.ui_history import HistoryDashboard
 from sdaudio.ui_model import ModelDashboard
+from sdaudio.ui_studio import Studio
 from sdaudio.widgets import dashboard, sound_bytes
 
 @pytest.fixture(scope='module')
@@ -347,6 +348,15 @@ def test_history_opens_the_model(model):
     h.press('recall'), h.wait()
     d = h.model_dashboard
     assert d.take == take and first(d).value == .3 and h.instrument.children == (d.widget,)
+
+def studio(tmp_path, **kwargs): return Studio(folder=tmp_path/'takes', **kwargs)
+
+def test_studio_begins_with_a_corpus(model, tmp_path):
+    corpus = demo_corpus(tmp_path/'recordings', n=2)
+    s = studio(tmp_path, corpus=corpus)
+    assert s.training.corpus.id == s.corpus.corpus.id == corpus.id and len(s.corpus.files.rows) == 2 and '2 files' in s.corpus.status.value
+    assert s.hints['Corpus'].children[0].children[0].value.count('2 recordings are there') == 1
+    assert studio(tmp_path, corpus=corpus, model=model).instrument.model is model
 
 def test_no_dashboard():
     with pytest.raises(InputError, match='Model'): dashboard('tabla')
