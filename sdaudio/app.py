@@ -24,7 +24,7 @@ from .demo import demo_corpus
 from .callbacks import Cancel, Record, clock
 from .generate import Recipe
 from .spatial import SpatialConfig
-from .export import ExportConfig, depths, take_path
+from .export import depths, take_path
 from .take import Take
 from .model import Model, _library_name, choose_settings, model_path, presets as _kinds_of_training, run_folder, train
 from .library import Library
