@@ -23,6 +23,7 @@ from .widgets import PictureList, Player, dashboard, leaves, row
 # %% ../nbs/81_ui_history.ipynb #47aa01f9
 class HistoryDashboard(Board):
     "All takes in a list, with pictures, stars and words; two of them side by side"
+    fleeting = ('open', 'again_exactly')
     def __init__(self,
         history:History|None=None, # What was kept
         most:int=200 # Takes in the list

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import ipywidgets as W
 import soundfile as sf
-from fastcore.basics import noop, patch
+from fastcore.basics import patch
 
 from .board import Board, columns, small, text_box
 from .config import InputError
@@ -24,6 +24,7 @@ from .widgets import PictureList, Player, dashboard, leaves, row
 # %% ../nbs/81_ui_library.ipynb #ba6a139c
 class LibraryDashboard(Board):
     "All instruments in a list, with pictures and sounds"
+    fleeting = ('hear',)
     def __init__(self,
         library:Library|None=None, # What was kept
         opened=None, # Called with a `Model` that somebody opens; None: its dashboard appears below

@@ -38,6 +38,7 @@ _buttons = dict(
 
 class ModelDashboard(Board):
     "Sliders, a player and a picture for a model; each button is one call of the library"
+    fleeting = ('compare', 'encode')
     def __init__(self,
         model:Model, # What is played
         folder:str|Path='takes' # Where the export button writes
@@ -281,7 +282,7 @@ def make(self:ModelDashboard,
         take = self.model.play(recipe, tell=False, progress=job.tick)
         job.tick(1, 1)
         return take,sound_bytes(take, loop=take.recipe.loop)
-    self.work(call, lambda o: _heard(self.show(*o)), name='this take')
+    self.work(call, lambda o: _heard(self.show(*o)), fleeting=True, name='this take')
 
 def _heard(take): return f'seed {take.recipe.seed}, {take.duration:g} s'
 

@@ -22,7 +22,7 @@ from sdaudio.sound import Sound
 from sdaudio.ui_history import HistoryDashboard
 from sdaudio.ui_model import ModelDashboard
 from sdaudio.ui_studio import Studio
-from sdaudio.widgets import dashboard, sound_bytes
+from sdaudio.widgets import Player, dashboard, sound_bytes
 
 @pytest.fixture(scope='module')
 def model(tmp_path_factory): return start_model(demo_corpus(tmp_path_factory.mktemp('recordings'), n=4), name='demo', progress=False)[0]
@@ -349,6 +349,15 @@ def test_history_opens_the_model(model):
     d = h.model_dashboard
     assert d.take == take and first(d).value == .3 and h.instrument.children == (d.widget,)
 
+def test_two_recordings_left_out_at_once(tmp_path):
+    c = dashboard(demo_corpus(tmp_path, n=4))
+    a, b = c.files.rows[0][0], c.files.rows[2][0]
+    for o in (a, b):
+        c.files.value = o
+        c.press('switch')
+    c.wait()
+    assert c.out == [a, b] and len(c.corpus) == 2 and [o[0] for o in c.files.rows if 'left out' in o[2]] == [a, b]
+
 def studio(tmp_path, **kwargs): return Studio(folder=tmp_path/'takes', **kwargs)
 
 def test_studio_begins_with_a_corpus(model, tmp_path):
@@ -360,3 +369,18 @@ def test_studio_begins_with_a_corpus(model, tmp_path):
 
 def test_no_dashboard():
     with pytest.raises(InputError, match='Model'): dashboard('tabla')
+
+def test_the_same_sound_again_is_news():
+    "Else nothing goes to the browser, and who hears X goes on knows that it is the same"
+    p, s = Player(), Sound(np.sin(np.arange(4410)/9)[None], 44100)
+    sent = []
+    p.observe(lambda c: sent.append(c['new']), 'turn')
+    p.hear(s), p.hear(s)
+    assert sent == [1, 2] and 'turn' in p.keys
+
+def test_sounds_to_compare_come_in_one_format():
+    "A long noise alone would be an MP3, a sine a FLAC"
+    t = np.arange(5*44100)
+    both = [Sound(y[None], 44100) for y in (np.random.default_rng(0).normal(size=len(t))*.1, np.round(np.sin(t/9))*.1)]
+    assert len({sound_bytes(s, 300_000)[:4] == b'fLaC' for s in both}) == 2
+    assert not any(o[:4] == b'fLaC' for o in Player(*both, names='AB').sounds)
