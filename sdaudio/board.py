@@ -116,6 +116,12 @@ class Board:
         self.jobs.wait(seconds)
         return self
 
+    def close(self):
+        "Leave what is under way, and let all widgets go: what is open is kept in memory"
+        self.jobs.cancel()
+        self._job = None
+        _close(self.widget)
+
     @contextmanager
     def quiet(self):
         "Widgets are set by the program, which is no click"
@@ -130,6 +136,13 @@ class Board:
     ):
         "Call a method when somebody changes a widget"
         for w in widgets: w.observe(lambda _: self._quiet or self.press(verb), trait)
+
+def _close(widget):
+    "Let go of a widget and of all that is in it"
+    for v in [getattr(widget, k) for k in widget.keys]:
+        for o in v if isinstance(v, (list, tuple)) else (v,):
+            if isinstance(o, W.Widget): _close(o)
+    widget.close()
 
 # %% ../nbs/79_board.ipynb #44275211
 def small(

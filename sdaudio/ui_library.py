@@ -32,6 +32,7 @@ class LibraryDashboard(Board):
     ):
         super().__init__()
         self.kept,self.opened,self.folder,self.chosen = library or Library(),opened or self._below,Path(folder),''
+        self.model_dashboard = None
         self._parts()
         self.widget = self._layout()
         self.look_up()
@@ -40,8 +41,9 @@ class LibraryDashboard(Board):
 
     def _below(self, model):
         "The dashboard of a model under the list"
-        self.model_dashboard = dashboard(model)
+        old,self.model_dashboard = self.model_dashboard,dashboard(model)
         self.instrument.children = (self.model_dashboard.widget,)
+        if old: old.close()
 
 # %% ../nbs/81_ui_library.ipynb #3f54091f
 _sorts = [('by name', 'name'), ('newest first', '-created'), ('best first', 'mr'), ('most sound first', '-seconds'), ('largest first', '-size')]

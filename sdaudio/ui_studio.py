@@ -11,7 +11,7 @@ from pathlib import Path
 import ipywidgets as W
 from fastcore.basics import patch
 
-from .board import Board, small
+from .board import Board, _close, small
 from .corpus import Corpus
 from .history import History
 from .library import Library
@@ -56,8 +56,9 @@ class Studio(Board):
     ):
         "Put an instrument on the leaf Play"
         if self.instrument is None or self.instrument.model.id!=model.id or self.instrument.model.name!=model.name:
-            self.instrument = ModelDashboard(model, folder=self.folder)
+            old,self.instrument = self.instrument,ModelDashboard(model, folder=self.folder)
             self.bench.children = (self.instrument.widget,)
+            if old: old.close()
         self._arrive()
 
     def wait(self,
@@ -93,11 +94,13 @@ def _next(s):
 
 @patch
 def _arrive(self:Studio):
-    "What the leaves say about the next step, and lists as they are now"
+    "What the leaves say about the next step, and names and lists as they are now"
+    if self.instrument: self.instrument.call(self.library.kept._called(self.instrument.model.id, self.instrument.model.name))
     said = {k: (words, steps) for k,words,steps in _next(self)}
     for k,box in self.hints.items():
-        words,steps = said.get(k, ('', []))
+        old,(words,steps) = box.children,said.get(k, ('', []))
         box.children = (row(small(words), *(self._step(o) for o in steps), grid_gap='0 .4rem'),) if words else ()
+        for o in old: _close(o)
     if self.leaves.tabs.value=='History': self.history.look_up()
     if self.leaves.tabs.value=='Library': self.library.look_up()
 

@@ -52,7 +52,7 @@ def field_widget(
     make = W.Dropdown if 'options' in kwargs else W.FloatSlider if 'max' in kwargs else _kinds[type(value)]
     if make is W.FloatSlider: kwargs = dict(step=.05, readout_format='.2f', continuous_update=False) | kwargs
     if make is W.Checkbox: kwargs = dict(indent=False) | kwargs
-    kwargs = dict(description=name, tooltip=type(config).help().get(name, ''), style=_wide, layout=W.Layout(width='auto')) | kwargs
+    kwargs = dict(description=name, tooltip=type(config).help().get(name, ''), style=_wide, layout=dict(width='auto')) | kwargs
     return make(value=value, **kwargs)
 
 # %% ../nbs/80_widgets.ipynb #88cd3906
@@ -407,7 +407,7 @@ function render({ model, el }) {
   pad.onpointercancel = () => { down = path = null; draw() }
   pad.onkeydown = e => { const s = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[e.key]
     if (s) cur = [Math.min(box[1], Math.max(box[0], cur[0] + s[0] * (box[1] - box[0]) / 40)), Math.min(box[3], Math.max(box[2], cur[1] + s[1] * (box[3] - box[2]) / 40))]
-    else if (e.key === 'Enter') hearAt(cur); else if (e.key.toLowerCase() === 'p') set({ path: [...g('path'), [...cur]] }); else if (e.key === 'Escape') set({ path: [] }); else return
+    else if (e.key === 'Enter') hearAt(cur); else if (e.key.toLowerCase() === 'p') set({ path: [...g('path'), [...cur]] }); else if (e.key === 'Escape') set({ path: [], cleared: Date.now() }); else return
     e.preventDefault(); e.stopPropagation(); draw() }
   pad.onfocus = pad.onblur = draw
   const fresh = () => { read(); draw() }, size = new ResizeObserver(draw); model.on('change', fresh); read(); draw(); size.observe(pad)
@@ -421,7 +421,7 @@ class MapView(_Part):
     _esm = _map_js
     points,files = T.Bytes(b'').tag(sync=True),T.Bytes(b'').tag(sync=True)
     names,clicked,path = (T.List().tag(sync=True) for _ in range(3))
-    takes,found = T.Dict().tag(sync=True),T.Dict().tag(sync=True)
+    takes,found,cleared = T.Dict().tag(sync=True),T.Dict().tag(sync=True),T.Int(0).tag(sync=True)
 
     def show(self,
         map:SoundMap

@@ -162,6 +162,52 @@ def test_map(d):
     d.wait()
     assert d.map.takes['this take'] == d._map.place(d.take).tolist() # the one that is heard now
 
+def test_the_map_shows_what_is_played(d):
+    press(d, 'recipe')
+    d.tabs.tabs.value = 'Map'
+    d.wait()
+    d.map.path = [[-1., 0.], [1., 0.]]
+    d.wait()
+    assert d.take.recipe.trajectory['path'] and d.map.takes['this take'] == d._map.place(d.take).tolist(), 'the new take, while the map is seen'
+    d.history.value = 1
+    d.wait()
+    assert not d.path and not d.map.path, 'an older take goes no such way'
+    d.history.value = 1
+    d.wait()
+    assert d.path and not d.map.path
+    d.map.cleared = 1 # Escape, where nothing is drawn
+    assert 'path' not in press(d, 'recipe').recipe.trajectory
+
+def test_what_is_heard_is_what_is_meant(d, tmp_path):
+    press(d, 'recipe'), press(d, 'next_seed'), press(d, 'compare')
+    d.player.side = 1
+    press(d, 'export'), press(d, 'like_this')
+    assert from_sidecar(next((tmp_path/'takes').glob('*.wav'))).seed == 0 == d.more[0].recipe.seed, 'B is heard'
+    press(d, 'compare')
+    assert bad(d) and 'the same take twice' in d.status.value
+    d.tabs.tabs.value = 'Map'
+    d.wait()
+    d.map.clicked = [0., 0., 1]
+    for verb in ('export', 'nearest', 'report', 'keep', 'unlike_this', 'compare'):
+        press(d, verb)
+        assert bad(d) and 'a stretch of a recording' in d.status.value, verb
+    assert not d.less and press(d, 'recipe')
+    press(d, 'report')
+    assert not bad(d)
+
+def test_the_line_of_a_curve_stands_where_its_slider_stands(d):
+    d.which.value = first(d).name
+    first(d).value = first(d).high
+    assert d.curve.still == first(d).high
+    d.which.value = 'density'
+    d.settings['density'].value = .75
+    assert d.curve.still == .75
+
+def test_a_timbre_can_be_taken_away(d):
+    d.timbre.path, d.timbre.description = 'there.wav', 'there.wav'
+    press(d, 'own_timbre')
+    assert d.timbre.path is None and d.timbre.description == 'Timbre of'
+
 def test_presets(d):
     press(d, 'recipe')
     press(d, 'save_preset')
@@ -366,6 +412,56 @@ def test_studio_begins_with_a_corpus(model, tmp_path):
     assert s.training.corpus.id == s.corpus.corpus.id == corpus.id and len(s.corpus.files.rows) == 2 and '2 files' in s.corpus.status.value
     assert s.hints['Corpus'].children[0].children[0].value.count('2 recordings are there') == 1
     assert studio(tmp_path, corpus=corpus, model=model).instrument.model is model
+
+def test_what_gives_way_is_let_go(model, tmp_path):
+    "ipywidgets keeps every open widget, and with it the instrument"
+    s = studio(tmp_path, model=model)
+    h, l = dashboard(History()), dashboard(Library())
+    def again(i):
+        other = start_model(demo_corpus(tmp_path/'recordings', n=2), name=f'other {i}', progress=False)[0]
+        s.play(other)
+        l._below(other)
+        s.go('Corpus'), s.go('Play')
+        return len(_instances)
+    old = s.instrument
+    n = [again(i) for i in range(3)]
+    assert n[0] == n[1] == n[2] and old.widget.comm is None
+    model.save('demo')
+    with keeping_takes(): take = model.generate(.5)
+    h.takes.value = take.id
+    n = []
+    for _ in range(3):
+        h.wait(), h.press('recall'), h.wait()
+        n.append(len(_instances))
+    assert n[0] == n[1] == n[2]
+
+def test_an_instrument_is_renamed_while_it_is_open(tmp_path):
+    m = start_model(demo_corpus(tmp_path/'recordings', n=2), name='old', progress=False)[0]
+    m.save('old')
+    s = studio(tmp_path, model=m)
+    d = s.instrument
+    m.presets.save('soft', dict(density=.2))
+    s.go('Library')
+    s.library.models.value, s.library.name.value = 'old', 'new'
+    s.wait()
+    s.library.name.value = 'new'
+    s.library.press('rename')
+    s.go('Play')
+    assert s.instrument is d and m.name == 'new' and [o[1] for o in d.presets.options] == ['soft'] and 'new' in d.title.value
+
+def test_history_keeps_its_place(model, monkeypatch):
+    with keeping_takes(): a, b, c = [model.generate(.5, seed=i) for i in range(3)]
+    h = dashboard(History())
+    h.takes.value, h.other.value = c.id, a.id
+    h.wait()
+    h.stars.value = 4
+    assert h.other.value == a.id, 'the partner of a comparison stays'
+    h.note.value = 'for the end'
+    assert 'for the end' in h.takes.rows[0][2]
+    def broken(*_, **__): raise InputError('the list is torn', 'a whole one')
+    monkeypatch.setattr(History, 'list', broken)
+    h.search.value = 'end'
+    assert bad(h) and 'the list is torn' in h.status.value
 
 def test_no_dashboard():
     with pytest.raises(InputError, match='Model'): dashboard('tabla')
