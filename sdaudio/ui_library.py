@@ -133,6 +133,7 @@ def open(self:LibraryDashboard):
 def rename(self:LibraryDashboard)->str:
     "The chosen instrument gets the name in the box"
     old,o = self._name(),self.kept.rename(self._name(), self.name.value.strip())
+    if self.model_dashboard and self.model_dashboard.model.name==old: self.model_dashboard.call(o.name)
     self.look_up(o.name)
     return f"'{old}' is now called '{o.name}'"
 

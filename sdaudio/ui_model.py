@@ -343,7 +343,7 @@ def _now(self:ModelDashboard)->Take: # What is heard
     "The take, or a sentence about how to get one"
     if self.take is None: raise InputError('there is no take yet', 'a take', 'press Generate first')
     if not self._played: raise InputError('what is heard is a stretch of a recording', 'a take', 'press Generate, or choose one of the list')
-    return self._played[self.player.side]
+    return self._played[min(self.player.side, len(self._played)-1)]
 
 @patch
 def compare(self:ModelDashboard):

@@ -448,6 +448,12 @@ def test_an_instrument_is_renamed_while_it_is_open(tmp_path):
     s.library.press('rename')
     s.go('Play')
     assert s.instrument is d and m.name == 'new' and [o[1] for o in d.presets.options] == ['soft'] and 'new' in d.title.value
+    l = dashboard(Library())
+    l.models.value = 'new'
+    l.wait(), l.press('open'), l.wait()
+    l.name.value = 'newer'
+    l.press('rename')
+    assert l.model_dashboard.model.name == 'newer' and l.model_dashboard.presets.options[0][1] == 'soft'
 
 def test_history_keeps_its_place(model, monkeypatch):
     with keeping_takes(): a, b, c = [model.generate(.5, seed=i) for i in range(3)]
