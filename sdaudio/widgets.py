@@ -197,7 +197,7 @@ function render({ model, el }) {
     dispatchEvent(new CustomEvent('sdaudio-play', { detail: me }))
     since = ctx.currentTime + .01
     gains = buffers.map((_, i) => { const o = ctx.createGain(); o.gain.value = i === g('side') ? g('volume') : 0; o.connect(ctx.destination); return o })
-    playing = buffers.map((b, i) => { const o = ctx.createBufferSource(); o.buffer = b; o.loop = g('loop'); o.loopEnd = Math.min(b.duration, long()); o.connect(gains[i]); o.start(since, from); return o })
+    playing = buffers.map((b, i) => { const o = ctx.createBufferSource(); o.buffer = b; o.loop = g('loop'); o.loopEnd = Math.min(b.duration, long()); o.connect(gains[i]); o.start(since, o.loop ? from % o.loopEnd : from); return o })
     playing[lengths().indexOf(Math.max(...lengths()))].onended = () => { playing = []; from = 0; tell({ playing: false }); paint() }
     tell({ playing: true, heard: { seconds: buffers[0].duration, peak: peak(buffers[g('side')] || buffers[0]), state: ctx.state, starts: ((g('heard') || {}).starts || 0) + 1 } }); tick()
   }
