@@ -24,7 +24,7 @@ from .demo import demo_corpus
 from .callbacks import Cancel, Record, clock
 from .generate import Recipe
 from .spatial import SpatialConfig
-from .export import ExportConfig, depths, take_path
+from .export import depths, take_path
 from .take import Take
 from .model import Model, _library_name, choose_settings, model_path, presets as _kinds_of_training, run_folder, train
 from .library import Library
@@ -208,7 +208,9 @@ def remember(self:Visit,
     seed:bool=False # Keep the seed too
 ):
     "Give the settings of the take a name"
-    return Presets(self._instrument()).save(name, self._heard(), seed=seed)
+    m,take = self._instrument(),self._heard()
+    if take.recipe.model!=m.id: raise SdaudioError('the take is of another instrument', 'a take of this one', 'press Generate first')
+    return Presets(m).save(name, take, seed=seed)
 
 @patch
 def recall(self:Visit,
@@ -295,7 +297,7 @@ def _gradio():
     "The package gradio, told to keep to this computer before it is imported"
     os.environ |= dict(GRADIO_ANALYTICS_ENABLED='False', HF_HUB_DISABLE_TELEMETRY='1', HF_HUB_OFFLINE='1', GRADIO_TEMP_DIR=str(home('app', 'x').parent))
     try: import gradio
-    except ImportError: raise SdaudioError('the web app', 'the package gradio', "pip install 'sdaudio[app]'") from None
+    except ImportError: raise SdaudioError('the web app', 'the package gradio', 'pip install "sdaudio[app]"') from None
     return gradio
 
 def _data_tab(gr):
@@ -405,7 +407,7 @@ def _wire_train(gr, visit, tabs):
     @_handler(gr, 3)
     def train(v, name, minutes, steps, preset, seed, overwrite):
         drawn = time.monotonic()
-        for words,record in v.learn(name, minutes, int(steps or 0), preset, int(seed or 0), overwrite):
+        for words,record in v.learn(name, minutes or 3., int(steps or 0), preset, int(seed or 0), overwrite):
             due = time.monotonic()-drawn>4 # drawing takes time from the training
             yield words, _course(v, record) if due else gr.skip(), gr.skip()
             if due: drawn = time.monotonic()
@@ -438,7 +440,7 @@ def _wire_generate(gr, visit, tabs):
         return gr.Slider(minimum=low, maximum=max(high, low+step), step=step, value=v, label=c.name, info=f'One unit: {c.about}', visible=True)
     def sliders(m, values={}):
         some = m.controls[:_SLIDERS]
-        return *(slider(c, values.get(c.name, 0.)) for c in some),*[gr.Slider(visible=False, value=0)]*(_SLIDERS-len(some))
+        return *(slider(c, next((values[n] for n in (c.name, *c.was) if n in values), 0.)) for c in some),*[gr.Slider(visible=False, value=0)]*(_SLIDERS-len(some))
     def names(v): return gr.Dropdown(choices=[o.name for o in Presets(v.model)])
     names_of = ['visit', *(f'control_{i+1}' for i in range(_SLIDERS)), 'duration', 'density', 'variation', 'seed', 'loop', 'place', *g.where]
     def named(f):
@@ -474,7 +476,7 @@ def _wire_generate(gr, visit, tabs):
     def recall_preset(v, name):
         r = v.recall(name).recipe
         where = SpatialConfig.from_dict(r.spatial) if r.spatial else SpatialConfig()
-        return *show(v),r.duration,r.density,r.variation,r.seed,r.loop,r.spatial.get('kind', ''),*(gr.Slider(value=getattr(where, k)) for k in g.where),*sliders(v.model, r.controls)
+        return *show(v),gr.Slider(minimum=min(.2, r.duration), maximum=max(120, r.duration), value=r.duration),r.density,r.variation,r.seed,r.loop,r.spatial.get('kind', ''),*(gr.Slider(value=getattr(where, k)) for k in g.where),*sliders(v.model, r.controls)
     controls = [visit, *g.sliders, *settings]
     def refresh(v):
         if v.model is None or v.model is v.shown_model: return [gr.skip()]*(1+_SLIDERS)

@@ -19,6 +19,7 @@ from .jobs import Jobs, collected, error_words
 # %% ../nbs/79_board.ipynb #8f7cc0d1
 class Board:
     "Buttons, a line of words, how far it is, and a way to stop: what all dashboards have"
+    fleeting = () # methods whose work gives way to what is asked for next
     def __init__(self):
         self.jobs,self.buttons,self._job,self._quiet = Jobs(),{},None,False
         self.status,self.progress = W.HTML(),W.FloatProgress(min=0, max=1, layout=W.Layout(width='8rem', display='none'))
@@ -64,22 +65,24 @@ class Board:
 
     def _begun(self, res, verb):
         "Whether what a method gave is work, which then is under way"
-        if isinstance(res, tuple): self.work(*res, name=verb)
+        if isinstance(res, tuple): self.work(*res, fleeting=verb in self.fleeting, name=verb)
         return isinstance(res, tuple)
 
     def work(self,
         call, # Gets a `Job`, gives anything; in a thread
         then, # Gets what came of it, gives words or nothing; where widgets live
         tell=None, # Called with the job now and then; where widgets live
-        newest:bool=True, # Whether what is under way gives way; otherwise that is said
+        newest:bool=True, # Whether it comes after what is under way; otherwise that is said
+        fleeting:bool=False, # Whether it gives way to what is asked for next, and nobody hears of it
         name:str='this' # For errors
     ):
         "Begin something that may take a while"
         named = Event() # a job may be over before it has a name here
         def done(job):
             named.wait(5)
-            if self._job is not job: return
-            self._busy(False)
+            last = self._job is job
+            if not last and (fleeting or job.state=='cancelled'): return
+            if last: self._busy(False)
             if job.state!='done': return self.say('Stopped.' if job.state=='cancelled' else job.words, bad=job.state=='failed')
             try: said = then(job.result)
             except Exception as e:
@@ -87,11 +90,11 @@ class Board:
                 return self.say(error_words(e, name), bad=True)
             self.say('\n'.join(o for o in (said or '', *job.notes) if o))
         def far(job):
-            if self._job is not job: return
+            if fleeting and self._job is not job: return
             self.progress.value,self.progress.layout.display = job.share,None
             if job.words: self.say('Stopping ...' if job.asked else job.words)
             if tell: tell(job)
-        job = self.jobs.start(call, name, newest=newest, done=done, tell=far)
+        job = self.jobs.start(call, name, newest=newest, fleeting=fleeting, done=done, tell=far)
         self._job = job
         if not job.over: self.say('One moment ...')
         self._busy(True)
@@ -113,6 +116,12 @@ class Board:
         self.jobs.wait(seconds)
         return self
 
+    def close(self):
+        "Leave what is under way, and let all widgets go: what is open is kept in memory"
+        self.jobs.cancel()
+        self._job = None
+        _close(self.widget)
+
     @contextmanager
     def quiet(self):
         "Widgets are set by the program, which is no click"
@@ -127,6 +136,13 @@ class Board:
     ):
         "Call a method when somebody changes a widget"
         for w in widgets: w.observe(lambda _: self._quiet or self.press(verb), trait)
+
+def _close(widget):
+    "Let go of a widget and of all that is in it"
+    for v in [getattr(widget, k) for k in widget.keys]:
+        for o in v if isinstance(v, (list, tuple)) else (v,):
+            if isinstance(o, W.Widget): _close(o)
+    widget.close()
 
 # %% ../nbs/79_board.ipynb #44275211
 def small(

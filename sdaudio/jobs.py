@@ -154,40 +154,41 @@ def _stop_all():
 class Jobs:
     "One call at a time: for what shares a player, a processor or a folder"
     def __init__(self):
-        self.now,self._next,self._door = None,None,threading.RLock() # the `Job` under way or the last one, and the one that waits for its end
+        self.now,self._next,self._door = None,[],threading.RLock() # the `Job` under way or the last one, and those that wait for its end
 
     @property
-    def busy(self)->bool: return self.now is not None and (not self.now.over or self._next is not None) # Whether something is under way
+    def busy(self)->bool: return self.now is not None and (not self.now.over or bool(self._next)) # Whether something is under way
 
     def start(self,
         call:Callable, # As for `Job`
         name:str='this', # What it is
-        newest:bool=False, # Stop what is under way, and begin as soon as it has ended
+        newest:bool=False, # Stop what is under way if it is fleeting, and begin as soon as it has ended
+        fleeting:bool=True, # Whether it gives way to a newer one; what changes things does not
         **kwargs # `done` and `tell` of `Job`
     )->Job:
         "Run a call, unless one is under way"
-        job,before = Job(call, name, **kwargs),None
-        job._then = self._ended
+        job,before = Job(call, name, **kwargs),[]
+        job._then,job.fleeting = self._ended,fleeting
         with self._door:
             if not self.busy: self.now = job.start()
             elif newest:
-                before,self._next = self._next,job
-                self.now.cancel()
+                before,self._next = [o for o in self._next if o.fleeting],[*(o for o in self._next if not o.fleeting), job]
+                if self.now.fleeting: self.now.cancel()
             else: raise InputError(f'{self.now.name} is still under way', 'one thing at a time', 'wait for it, or stop it')
-        if before:
-            before._then = None
-            before.cancel()
-            before.run() # its turn never comes, and it says so
+        for o in before:
+            o._then = None
+            o.cancel()
+            o.run() # its turn never comes, and it says so
         return job
 
     def _ended(self):
         with self._door:
-            if self._next: self.now,self._next = self._next.start(),None
+            if self._next and self.now.over: self.now,self._next = self._next[0].start(),self._next[1:]
 
     def cancel(self):
         "Stop what is under way, and what waits"
         with self._door:
-            for o in (self._next, self.now):
+            for o in (*self._next, self.now):
                 if o: o.cancel()
 
     def wait(self,

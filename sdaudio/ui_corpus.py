@@ -22,6 +22,7 @@ from .widgets import PictureList, Player, dashboard, leaves, row
 # %% ../nbs/81_ui_corpus.ipynb #247245b7
 class CorpusDashboard(Board):
     "Recordings from a folder, from a list or from this browser; what is wrong with them, and what they will do"
+    fleeting = ('hear',)
     def __init__(self,
         corpus:Corpus|None=None, # None: nothing is there yet
         changed=noop # Called with the `Corpus` whenever it is another one
@@ -156,10 +157,8 @@ def use_all(self:CorpusDashboard):
 @patch
 def _without(self:CorpusDashboard, names):
     whole = self.whole
-    def then(seen):
-        self.out = names
-        return self._use(seen)
-    return lambda job: self.look(whole.without(*names)),then
+    corpus,self.out = whole.without(*names),names # at once, so that the next click knows
+    return lambda job: self.look(corpus),lambda seen: self._use(seen) if self.whole is whole else None
 
 @patch
 def save(self:CorpusDashboard)->str:

@@ -23,6 +23,7 @@ from .widgets import PictureList, Player, dashboard, leaves, row
 # %% ../nbs/81_ui_history.ipynb #47aa01f9
 class HistoryDashboard(Board):
     "All takes in a list, with pictures, stars and words; two of them side by side"
+    fleeting = ('open', 'again_exactly')
     def __init__(self,
         history:History|None=None, # What was kept
         most:int=200 # Takes in the list
@@ -74,9 +75,9 @@ def _layout(self:HistoryDashboard):
     self.tabs.layout.margin = '.9rem 0 0'
     right = [row(self.status, self.progress, self.stop, min_height='2rem'), self.words, self.player, self.tabs]
     box = W.Box([W.VBox(o, layout=W.Layout(flex='1 1 22rem', min_width='0')) for o in (top, right)], layout=W.Layout(display='flex', flex_flow='row wrap', grid_gap='.5rem 2rem'))
-    for w in (self.search, self.model, self.least): w.observe(lambda _: self._quiet or self.look_up(), 'value')
+    self.on('look_up', self.search, self.model, self.least)
     self.takes.observe(lambda c: self._quiet or not c['new'] or self.press('open'), 'value')
-    for k,w in dict(star=self.stars, tag=self.tags, annotate=self.note).items(): w.observe(lambda _, k=k: self._quiet or self.press(k), 'value')
+    for k,w in dict(star=self.stars, tag=self.tags, annotate=self.note).items(): self.on(k, w)
     self._answers(False)
     return W.VBox([head, box, self.instrument], layout=W.Layout(max_width='74rem', padding='.5rem', width='auto')).add_class('sdaudio-history')
 
@@ -95,8 +96,8 @@ def look_up(self:HistoryDashboard,
         self.takes.show([(o.id, f"{'★'*o.stars}{' '*bool(o.stars)}{o.words()}", '  '.join([o.when, f'{o.recipe.duration:g} s', *('#'+t for t in o.tags), *[o.note]*bool(o.note)])) for o in found],
                         {o.id: self.kept.picture(o.id) for o in found[:_DRAWN]})
         if chosen in ids: self.takes.value = chosen
-        self.other.options = options
-        if options: self.other.index = min(1, len(options)-1)
+        with_,self.other.options = self.other.value,options
+        if options: self.other.value = with_ if with_ in ids else ids[min(1, len(ids)-1)]
         names = [('all models', ''), *((o, o) for o in sorted(self.kept.by_model()))]
         if tuple(names)!=tuple(self.model.options):
             kept,self.model.options = self.model.value,names
@@ -141,6 +142,7 @@ def tag(self:HistoryDashboard)->str:
 def annotate(self:HistoryDashboard)->str:
     "The note that the box says"
     self.kept.note(self._id(), self.note.value)
+    self.look_up()
     return 'noted'
 
 @patch
@@ -176,10 +178,11 @@ def recall(self:HistoryDashboard):
     "The dashboard of the model that played it, set as it was"
     o = self.kept[self._id()]
     def then(model):
-        self.model_dashboard = d = dashboard(model)
+        old,self.model_dashboard = self.model_dashboard,(d := dashboard(model))
         d.set(o.recipe)
         d.make(o.recipe)
         self.instrument.children = (d.widget,)
+        if old: old.close()
         return f'{model.name} is below'
     return lambda job: Model.load(Library()._called(o.recipe.model, o.by)),then # as it is called now
 

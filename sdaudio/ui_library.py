@@ -11,7 +11,7 @@ from pathlib import Path
 
 import ipywidgets as W
 import soundfile as sf
-from fastcore.basics import noop, patch
+from fastcore.basics import patch
 
 from .board import Board, columns, small, text_box
 from .config import InputError
@@ -24,6 +24,7 @@ from .widgets import PictureList, Player, dashboard, leaves, row
 # %% ../nbs/81_ui_library.ipynb #ba6a139c
 class LibraryDashboard(Board):
     "All instruments in a list, with pictures and sounds"
+    fleeting = ('hear',)
     def __init__(self,
         library:Library|None=None, # What was kept
         opened=None, # Called with a `Model` that somebody opens; None: its dashboard appears below
@@ -31,6 +32,7 @@ class LibraryDashboard(Board):
     ):
         super().__init__()
         self.kept,self.opened,self.folder,self.chosen = library or Library(),opened or self._below,Path(folder),''
+        self.model_dashboard = None
         self._parts()
         self.widget = self._layout()
         self.look_up()
@@ -39,8 +41,9 @@ class LibraryDashboard(Board):
 
     def _below(self, model):
         "The dashboard of a model under the list"
-        self.model_dashboard = dashboard(model)
+        old,self.model_dashboard = self.model_dashboard,dashboard(model)
         self.instrument.children = (self.model_dashboard.widget,)
+        if old: old.close()
 
 # %% ../nbs/81_ui_library.ipynb #3f54091f
 _sorts = [('by name', 'name'), ('newest first', '-created'), ('best first', 'mr'), ('most sound first', '-seconds'), ('largest first', '-size')]
@@ -130,6 +133,7 @@ def open(self:LibraryDashboard):
 def rename(self:LibraryDashboard)->str:
     "The chosen instrument gets the name in the box"
     old,o = self._name(),self.kept.rename(self._name(), self.name.value.strip())
+    if self.model_dashboard and self.model_dashboard.model.name==old: self.model_dashboard.call(o.name)
     self.look_up(o.name)
     return f"'{old}' is now called '{o.name}'"
 

@@ -26,7 +26,7 @@ from .encode import SoundMap # with it a model can encode, and likewise below
 from .controls import Solved
 from .presets import Presets
 from .jobs import Job
-from .board import Board, small, text_box
+from .board import Board, _close, small, text_box
 from .widgets import ControlSlider, CurveEditor, MapView, Player, curve_points, dashboard, field_widget, leaves, row, sound_bytes, tenths
 
 # %% ../nbs/81_ui_model.ipynb #1a781ec1
@@ -38,6 +38,7 @@ _buttons = dict(
 
 class ModelDashboard(Board):
     "Sliders, a player and a picture for a model; each button is one call of the library"
+    fleeting = ('compare', 'encode')
     def __init__(self,
         model:Model, # What is played
         folder:str|Path='takes' # Where the export button writes
@@ -45,7 +46,7 @@ class ModelDashboard(Board):
         super().__init__()
         self.model,self.folder = model,Path(os.path.expanduser(folder))
         self.take,self.recipes,self.curves,self.path,self.start = None,[],{},[],{} # what is heard, the recipes so far, and what a recipe has beside numbers
-        self.more,self.less,self._after,self.sliders,self._map,self._mapped = [],[],None,{},None,None
+        self.more,self.less,self._after,self.sliders,self._map,self._mapped,self._played = [],[],None,{},None,None,()
         self._sound_parts()
         self.pages = dict(Takes=self._takes_page(), Move=self._move_page(), Space=self._space_page(), Map=self._map_page(), Presets=self._presets_page(),
                           Like=self._like_page(), Controls=self._controls_page(), Export=self._export_page())
@@ -58,6 +59,14 @@ class ModelDashboard(Board):
     def _begun(self, res, verb):
         if isinstance(res, Recipe): self.make(res)
         return isinstance(res, Recipe) or super()._begun(res, verb)
+
+    def call(self,
+        name:str # Of the instrument
+    ):
+        "Its name, where it was renamed elsewhere"
+        if name==self.model.name: return
+        self.model.name = name
+        self._refresh()
 
     def wait(self,
         seconds:float=60. # At most
@@ -111,7 +120,7 @@ def _takes_page(self:ModelDashboard):
 def _move_page(self:ModelDashboard):
     self.which = W.Dropdown(options=[], description='curve of', style=dict(description_width='4rem'), layout=W.Layout(width='auto', max_width='20rem'))
     self.curve = CurveEditor()
-    self.rate,self.shape = W.BoundedFloatText(value=.5, min=.02, max=20, step=.1, tooltip='Cycles per second', layout=W.Layout(width='4.5rem')),W.Dropdown(options=['sine', 'triangle', 'ramp', 'square'], layout=W.Layout(width='6.5rem'))
+    self.rate,self.shape = W.BoundedFloatText(value=.5, min=.02, max=10, step=.1, tooltip='Cycles per second', layout=W.Layout(width='4.5rem')),W.Dropdown(options=['sine', 'triangle', 'ramp', 'square'], layout=W.Layout(width='6.5rem'))
     self.envelope_file = _upload('Envelope of a file', 'The loudness of a recording becomes the curve')
     self.walking,self.walk = W.Checkbox(description='walk', indent=False, tooltip='Each sound near the last one', layout=W.Layout(width='5rem')),W.FloatSlider(value=.1, min=0, max=1, step=.05, continuous_update=False, layout=W.Layout(width='14rem'))
     return W.VBox([self.which, self.curve, row(self.button('flat', 'Flat', 'No curve: it stands where its slider stands'), self.button('swing', 'LFO', 'Up and down within the safe range'), self.rate, self.shape, self.envelope_file),
@@ -151,7 +160,7 @@ def _like_page(self:ModelDashboard):
     self.found = W.HTML()
     b = self.button
     return W.VBox([row(b('nearest', 'Nearest recordings', 'Which recordings this take is nearest to, and how new it is'), b('report', 'Report', 'What is wrong with this take'), b('scorecard', 'Scorecard', 'How good this instrument is')),
-                   _title('A recording of yours through the model'), row(self.file, self.timbre, b('encode', 'Play it', 'The recording, with the sliders as they stand')), self.found])
+                   _title('A recording of yours through the model'), row(self.file, self.timbre, b('own_timbre', 'Its own timbre', 'Without the other file'), b('encode', 'Play it', 'The recording, with the sliders as they stand')), self.found])
 
 @patch
 def _controls_page(self:ModelDashboard):
@@ -196,7 +205,8 @@ def _layout(self:ModelDashboard):
     parts = {k: W.VBox(v, layout=W.Layout(min_width='0')) for k,v in parts.items()}
     for k,v in parts.items(): v.add_class(f'sdaudio-{k}')
     box = W.Box(list(parts.values())).add_class('sdaudio-grid')
-    res = W.VBox([W.HTML(f'<div style="font-size:1.2rem;font-weight:600">{escape(self.model.name)}</div>'), box], layout=W.Layout(max_width='74rem', padding='.5rem', width='auto'))
+    self.title = W.HTML()
+    res = W.VBox([self.title, box], layout=W.Layout(max_width='74rem', padding='.5rem', width='auto'))
     res.add_class('sdaudio-model')
     return res
 
@@ -204,7 +214,7 @@ def _layout(self:ModelDashboard):
 def _sliders(self:ModelDashboard):
     "One slider for each control, as they are now"
     at = {k: s.value for k,s in self.sliders.items()}
-    for s in self.sliders.values(): s.close()
+    for s in self.sliders.values(): _close(s)
     self.sliders = {c.name: ControlSlider(c, next((at[n] for n in (c.name, *c.was) if n in at), 0.)) for c in self.model.controls}
     for k,s in self.sliders.items():
         s.observe(self._moved, 'value')
@@ -233,6 +243,7 @@ def set(self:ModelDashboard,
         for k,s in self.sliders.items(): s.value = next((recipe.controls[n] for n in (k, *s.control.was) if n in recipe.controls), 0.)
         for k,w in self.settings.items(): w.value = getattr(recipe, k)
         t = recipe.trajectory
+        if t.get('path', [])!=self.path: self.map.path = [] # what was drawn is another one
         self.loop.value,self.start,self.path,self.curves = recipe.loop,recipe.start,t.get('path', []),dict(t.get('curves', {}))
         self.walking.value = t.get('walk') is not None
         if self.walking.value: self.walk.value = t['walk']
@@ -281,7 +292,7 @@ def make(self:ModelDashboard,
         take = self.model.play(recipe, tell=False, progress=job.tick)
         job.tick(1, 1)
         return take,sound_bytes(take, loop=take.recipe.loop)
-    self.work(call, lambda o: _heard(self.show(*o)), name='this take')
+    self.work(call, lambda o: _heard(self.show(*o)), fleeting=True, name='this take')
 
 def _heard(take): return f'seed {take.recipe.seed}, {take.duration:g} s'
 
@@ -294,15 +305,17 @@ def show(self:ModelDashboard,
     "Put a take into player, picture and list"
     self.take,self.player.loop = take,take.recipe.loop or (self.player.loop and len(self.player.sounds)>1)
     self.player.hear(take, data=[data] if data else ())
+    self._played = played = (take,)
     if take.recipe in self.recipes: self.recipes.remove(take.recipe)
     self.recipes = [take.recipe, *self.recipes][:200]
     self._list_takes()
     def after(job):
         png = take.thumbnail(640, 110)
         if new: self.model.announce(take)
-        return png
+        return png,self._map.place(take).tolist() if self._map and self.tabs.tabs.value=='Map' else None
     def draw(job):
-        if job.state=='done' and self.take is take and len(self.player.sounds)==1: self.player.look(take, job.result)
+        if job.state=='done' and self._played is played: self.player.look(take, job.result[0])
+        if job.state=='done' and self.take is take and job.result[1]: self._mapped,self.map.takes = take,{'this take': job.result[1]}
         if job.notes: self.say('\n'.join(job.notes))
     self._after = Job(after, 'the picture', done=draw).start()
     return take
@@ -329,16 +342,17 @@ def _line(r):
 def _now(self:ModelDashboard)->Take: # What is heard
     "The take, or a sentence about how to get one"
     if self.take is None: raise InputError('there is no take yet', 'a take', 'press Generate first')
-    return self.take
+    if not self._played: raise InputError('what is heard is a stretch of a recording', 'a take', 'press Generate, or choose one of the list')
+    return self._played[min(self.player.side, len(self._played)-1)]
 
 @patch
 def compare(self:ModelDashboard):
     "Two takes in the player, equally loud and at the same position"
     a,i = self._now(),self.against.value
     if i is None: raise InputError('one take', 'two to compare', 'press Next seed')
-    recipe = self.recipes[i]
+    if (recipe := self.recipes[i])==a.recipe: raise InputError('the same take twice', 'another one', 'choose it behind with')
     def then(c):
-        self._pair = c
+        self._played = c.originals
         self.player.hear(c.a, c.b, names='AB', about=c.names)
         return f'A: {c.names[0]}\nB: {c.names[1]}\nBoth at {c.lufs:.1f} LUFS and at the same position; keys A and B switch.'
     return lambda job: Comparison(a, self.model.play(recipe, tell=False)),then
@@ -346,8 +360,7 @@ def compare(self:ModelDashboard):
 @patch
 def keep(self:ModelDashboard)->str:
     "The take at which the player stands, as a preset"
-    pair = self._pair.originals if len(self.player.sounds)==2 else (self._now(),)
-    take = pair[min(self.player.side, len(pair)-1)]
+    take = self._now()
     name = self.preset_name.value.strip() or f'seed {take.recipe.seed} {take.id[:4]}'
     self.model.presets.save(name, take, seed=True)
     self._refresh()
@@ -453,8 +466,8 @@ def undo_preset(self:ModelDashboard)->str:
 
 @patch
 def _refresh(self:ModelDashboard, name=None):
-    "The list of presets"
-    there = self.model.presets.list()
+    "The name of the instrument, and the list of its presets"
+    self.title.value,there = f'<div style="font-size:1.2rem;font-weight:600">{escape(self.model.name)}</div>',self.model.presets.list()
     self.presets.options = [(f"{o.folder+' / ' if o.folder else ''}{o.name}: {o.words()}", o.name) for o in there]
     if name in [o.name for o in there]: self.presets.value = name
 
@@ -469,6 +482,12 @@ def encode(self:ModelDashboard):
         self.show(take, new=False)
         return take.about_source()
     return lambda job: self.model.encode(path, timbre=timbre, **self._at()),then
+
+@patch
+def own_timbre(self:ModelDashboard)->str:
+    "Without the other file"
+    self.timbre.path,self.timbre.description = None,'Timbre of'
+    return 'recordings keep their own timbre'
 
 @patch
 def nearest(self:ModelDashboard):
@@ -551,7 +570,9 @@ def export(self:ModelDashboard):
 # %% ../nbs/81_ui_model.ipynb #17e38908
 @patch
 def _moved(self:ModelDashboard, _=None):
-    if self.live.value and not self._quiet: self.press('recipe')
+    if self._quiet: return
+    self._show_curve()
+    if self.live.value: self.press('recipe')
 
 @patch
 def _wire(self:ModelDashboard):
@@ -574,6 +595,7 @@ def _wire(self:ModelDashboard):
     self.tabs.tabs.observe(chosen, 'value')
     self.map.observe(lambda c: self.press('_hear_spot'), 'clicked')
     self.map.observe(lambda c: self.press('_follow') if c['new'] else setattr(self, 'path', []), 'path')
+    self.map.observe(lambda c: setattr(self, 'path', []), 'cleared')
 
 @patch
 def _envelope(self:ModelDashboard):
@@ -598,6 +620,7 @@ def _hear_spot(self:ModelDashboard):
     if self._map is None: return
     found = self._map.at(*self.map.clicked[:2])
     self.spot,self.map.found = found['row'],found
+    self._played = ()
     self.player.hear(self._map.hear(found['row']))
     return f"{found['file']} at {found['start']:.2f} s"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import ipywidgets as W
 from fastcore.basics import patch
 
-from .board import Board, small
+from .board import Board, _close, small
 from .corpus import Corpus
 from .history import History
 from .library import Library
@@ -33,7 +33,7 @@ class Studio(Board):
     ):
         super().__init__()
         self.folder,self.instrument = Path(folder),None
-        self.corpus,self.training = CorpusDashboard(corpus, changed=self._read),TrainingDashboard(corpus, trained=self.play)
+        self.corpus,self.training = CorpusDashboard(changed=self._read),TrainingDashboard(trained=self.play)
         self.history,self.library = HistoryDashboard(History()),LibraryDashboard(Library(), opened=self._opened, folder=self.folder)
         self.bench = W.VBox([], layout=W.Layout(min_width='0', width='auto'))
         parts = dict(Corpus=self.corpus.widget, Train=self.training.widget, Play=self.bench, History=self.history.widget, Library=self.library.widget)
@@ -42,6 +42,7 @@ class Studio(Board):
         self.leaves.tabs.observe(lambda _: self._arrive(), 'value')
         self.widget = W.VBox([W.HTML('<div style="font-size:1.35rem;font-weight:600;padding:.2rem 0">sdaudio studio</div>'), self.leaves], layout=W.Layout(max_width='76rem', padding='.5rem', width='auto')).add_class('sdaudio-studio')
         if model: self.play(model)
+        if corpus: self.corpus.say(self.corpus.show(self.corpus.look(corpus)))
         self._arrive()
 
     def go(self,
@@ -55,8 +56,9 @@ class Studio(Board):
     ):
         "Put an instrument on the leaf Play"
         if self.instrument is None or self.instrument.model.id!=model.id or self.instrument.model.name!=model.name:
-            self.instrument = ModelDashboard(model, folder=self.folder)
+            old,self.instrument = self.instrument,ModelDashboard(model, folder=self.folder)
             self.bench.children = (self.instrument.widget,)
+            if old: old.close()
         self._arrive()
 
     def wait(self,
@@ -92,11 +94,13 @@ def _next(s):
 
 @patch
 def _arrive(self:Studio):
-    "What the leaves say about the next step, and lists as they are now"
+    "What the leaves say about the next step, and names and lists as they are now"
+    if self.instrument: self.instrument.call(self.library.kept._called(self.instrument.model.id, self.instrument.model.name))
     said = {k: (words, steps) for k,words,steps in _next(self)}
     for k,box in self.hints.items():
-        words,steps = said.get(k, ('', []))
+        old,(words,steps) = box.children,said.get(k, ('', []))
         box.children = (row(small(words), *(self._step(o) for o in steps), grid_gap='0 .4rem'),) if words else ()
+        for o in old: _close(o)
     if self.leaves.tabs.value=='History': self.history.look_up()
     if self.leaves.tabs.value=='Library': self.library.look_up()
 

@@ -20,7 +20,7 @@ from .corpus import Corpus
 from .generate import Recipe
 from .model import Model, _library_name, choose_settings, presets, train
 from .sound import Sound
-from .widgets import Player, leaves, row
+from .widgets import Player, row
 
 # %% ../nbs/81_ui_training.ipynb #94830e56
 class _Watch(LivePlot):
@@ -37,6 +37,7 @@ class _Watch(LivePlot):
 # %% ../nbs/81_ui_training.ipynb #c869de11
 class TrainingDashboard(Board):
     "A training of a corpus: begin, watch, hear, stop, go on, keep"
+    fleeting = ('hear',)
     def __init__(self,
         corpus:Corpus|None=None, # The recordings; None: they come later, with `use`
         trained=noop # Called with each `Model` that comes of it
@@ -116,7 +117,7 @@ def _look(self:TrainingDashboard):
 @patch
 def preview(self:TrainingDashboard)->str:
     "The newest preview in the player, to be heard at once"
-    if self.watch and self.watch.files: self.player.autoplay,self.player.sounds = True,[]
+    self.player.autoplay = True
     return self._load()
 
 @patch

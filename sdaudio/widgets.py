@@ -18,7 +18,7 @@ import traitlets as T
 from fastcore.basics import patch
 
 from .config import Config, InputError
-from .sound import Sound, mel_picture
+from .sound import Sound
 from .latent import Control
 from .generate import Trajectory
 from .map import SoundMap
@@ -52,7 +52,7 @@ def field_widget(
     make = W.Dropdown if 'options' in kwargs else W.FloatSlider if 'max' in kwargs else _kinds[type(value)]
     if make is W.FloatSlider: kwargs = dict(step=.05, readout_format='.2f', continuous_update=False) | kwargs
     if make is W.Checkbox: kwargs = dict(indent=False) | kwargs
-    kwargs = dict(description=name, tooltip=type(config).help().get(name, ''), style=_wide, layout=W.Layout(width='auto')) | kwargs
+    kwargs = dict(description=name, tooltip=type(config).help().get(name, ''), style=_wide, layout=dict(width='auto')) | kwargs
     return make(value=value, **kwargs)
 
 # %% ../nbs/80_widgets.ipynb #88cd3906
@@ -184,11 +184,11 @@ function render({ model, el }) {
   el.innerHTML = `<div class="view" tabindex="0" role="slider" aria-label="position" aria-valuemin="0"><canvas height="56"></canvas><img alt="level by time and frequency"><div class="marks" aria-hidden="true"></div><i class="head"></i></div>
     <div class="bar"><button type="button" class="play" aria-label="play" title="Play or pause (space)">${icon('play')}</button><button type="button" class="loop" aria-label="loop" title="Loop (L)">${icon('loop')}</button><span class="sides" role="radiogroup" aria-label="what is heard"></span><span class="time"></span>${icon('loud')}<input type="range" min="0" max="1" step="0.01" aria-label="volume" title="Volume"></div>`
   const $ = s => el.querySelector(s), g = k => model.get(k), canvas = $('canvas'), view = $('.view'), me = {}
-  let ctx, buffers = [], gains = [], playing = [], from = 0, since = 0, stamp = 0, url, gone = false
-  const long = () => g('seconds') || (buffers[0] ? buffers[0].duration : 0)
+  let ctx, buffers = [], gains = [], playing = [], from = 0, since = 0, stamp = 0, url, gone = false, frame
+  const lengths = () => buffers.map(b => b.duration), long = () => g('seconds') || Math.max(0, ...lengths())
   const at = () => !playing.length ? from : g('loop') ? (from + Math.max(0, ctx.currentTime - since)) % long() : Math.min(long(), from + Math.max(0, ctx.currentTime - since))
   const tell = o => { for (const [k, v] of Object.entries(o)) model.set(k, v); model.save_changes() }
-  function mix(fast) { gains.forEach((o, i) => o.gain.setTargetAtTime(i === g('side') ? g('volume') : 0, ctx.currentTime, fast ? .001 : .004)) }
+  function mix() { gains.forEach((o, i) => o.gain.setTargetAtTime(i === g('side') ? g('volume') : 0, ctx.currentTime, .004)) }
   function stop(said = true) { if (!playing.length) return; from = at(); const old = playing; playing = []
     gains.forEach(o => o.gain.setTargetAtTime(0, ctx.currentTime, .002)); old.forEach(o => { o.onended = null; o.stop(ctx.currentTime + .012) }); if (said) { tell({ playing: false }); paint() } }
   function start() {
@@ -197,13 +197,13 @@ function render({ model, el }) {
     dispatchEvent(new CustomEvent('sdaudio-play', { detail: me }))
     since = ctx.currentTime + .01
     gains = buffers.map((_, i) => { const o = ctx.createGain(); o.gain.value = i === g('side') ? g('volume') : 0; o.connect(ctx.destination); return o })
-    playing = buffers.map((b, i) => { const o = ctx.createBufferSource(); o.buffer = b; o.loop = g('loop'); o.loopEnd = Math.min(b.duration, long()); o.connect(gains[i]); o.start(since, from); return o })
-    playing[0].onended = () => { playing = []; from = 0; tell({ playing: false }); paint() }
+    playing = buffers.map((b, i) => { const o = ctx.createBufferSource(); o.buffer = b; o.loop = g('loop'); o.loopEnd = Math.min(b.duration, long()); o.connect(gains[i]); o.start(since, o.loop ? from % o.loopEnd : from); return o })
+    playing[lengths().indexOf(Math.max(...lengths()))].onended = () => { playing = []; from = 0; tell({ playing: false }); paint() }
     tell({ playing: true, heard: { seconds: buffers[0].duration, peak: peak(buffers[g('side')] || buffers[0]), state: ctx.state, starts: ((g('heard') || {}).starts || 0) + 1 } }); tick()
   }
   const peak = b => { let m = 0; for (const v of b.getChannelData(0)) m = Math.max(m, Math.abs(v)); return m }
   async function toggle() { await ctx?.resume(); playing.length ? stop() : start(); paint() }
-  async function load() {
+  async function load(again) {
     const mine = ++stamp, on = playing.length > 0, keep = g('loop') && on, t = at(), list = g('sounds') || []
     ctx = shared()
     let fresh
@@ -211,13 +211,14 @@ function render({ model, el }) {
     if (mine !== stamp || gone) return
     stop(false); buffers = fresh; from = keep ? t % long() : 0; sides(); wave(); paint()
     tell({ playing: false, heard: { ...(g('heard') || {}), seconds: fresh[0] ? fresh[0].duration : 0 } })
-    if (fresh.length && g('autoplay')) { await Promise.race([ctx.resume(), new Promise(r => setTimeout(r, 300))]); if (mine === stamp && ctx.state === 'running') start() }
+    if (fresh.length && g('autoplay') && !(again && (g('heard') || {}).starts)) { await Promise.race([ctx.resume(), new Promise(r => setTimeout(r, 300))]); if (mine === stamp && !gone && ctx.state === 'running') start() }
     paint()
   }
   function sides() {
     const names = g('names') || []; $('.sides').replaceChildren(...(names.length > 1 ? names : []).map((n, i) => { const b = document.createElement('button'); b.type = 'button'; b.textContent = n; b.setAttribute('role', 'radio')
-      b.setAttribute('aria-checked', i === g('side')); b.title = (g('about')[i] || n) + ' (key ' + n[0] + ')'; b.style.marginRight = '.3rem'; b.onclick = () => { tell({ side: i }); }; return b }))
+      b.title = (g('about')[i] || n) + ' (key ' + n[0] + ')'; b.style.marginRight = '.3rem'; b.onclick = () => { tell({ side: i }); }; return b })); mark()
   }
+  function mark() { [...$('.sides').children].forEach((b, i) => b.setAttribute('aria-checked', i === g('side'))) }
   function wave() {
     const w = canvas.clientWidth || 300, h = 56, d = devicePixelRatio || 1, c = canvas.getContext('2d'); canvas.width = w * d; canvas.height = h * d; canvas.style.height = h + 'px'; c.scale(d, d)
     c.fillStyle = '#e08a3c'; const b = buffers[g('side')] || buffers[0]
@@ -234,7 +235,7 @@ function render({ model, el }) {
     view.setAttribute('aria-valuemax', n.toFixed(2)); view.setAttribute('aria-valuenow', t.toFixed(2)); view.setAttribute('aria-valuetext', `${t.toFixed(1)} of ${n.toFixed(1)} seconds`)
     const p = $('.play'); const now = playing.length ? 'pause' : 'play'; if (p.getAttribute('aria-label') !== now || !p.firstChild) { p.innerHTML = icon(now); p.setAttribute('aria-label', now) }; p.disabled = !n; $('.loop').setAttribute('aria-pressed', g('loop')); $('input').value = g('volume')
   }
-  function tick() { if (!playing.length || gone) return; paint(); requestAnimationFrame(tick) }
+  function tick() { cancelAnimationFrame(frame); if (!playing.length || gone) return; paint(); frame = requestAnimationFrame(tick) }
   function seek(t) { const on = playing.length; stop(false); from = Math.min(Math.max(0, t), Math.max(0, long() - .02)); if (on) start(); paint() }
   const point = e => { const r = view.getBoundingClientRect(); seek((e.clientX - r.left) / r.width * long()) }
   view.onpointerdown = e => { if (!long()) return; point(e); view.setPointerCapture(e.pointerId); view.onpointermove = point }
@@ -250,12 +251,12 @@ function render({ model, el }) {
     else if (side >= 0) tell({ side }); else if (e.key.toLowerCase() === 'l') loop(); else return
     e.preventDefault(); e.stopPropagation()
   }
-  const other = e => { if (e.detail !== me) stop() }, on = { 'change:sounds': load, 'change:picture': picture, 'change:loop': () => { const t = at(), run = playing.length; stop(false); from = t; if (run) start(); paint() },
-    'change:side': () => { if (ctx) mix(); sides(); wave() }, 'change:volume': () => { if (ctx) mix(); paint() }, 'change:names': sides, 'change:blind': wave, 'change:empty': paint }
+  const other = e => { if (e.detail !== me) stop() }, on = { 'change:turn': () => load(), 'change:picture': picture, 'change:loop': () => { const t = at(), run = playing.length; stop(false); from = t; if (run) start(); paint() },
+    'change:side': () => { if (ctx) mix(); mark(); wave() }, 'change:volume': () => { if (ctx) mix(); paint() }, 'change:names': sides, 'change:blind': wave, 'change:empty': paint }
   addEventListener('sdaudio-play', other)
   for (const [k, f] of Object.entries(on)) model.on(k, f)
   const size = new ResizeObserver(wave); size.observe(canvas)
-  el.setAttribute('aria-label', g('label')); picture(); paint(); if ((g('sounds') || []).length) { const a = g('autoplay'); load() }
+  el.setAttribute('aria-label', g('label')); picture(); paint(); if ((g('sounds') || []).length) load(true)
   return () => { gone = true; stop(false); size.disconnect(); removeEventListener('sdaudio-play', other); if (url) URL.revokeObjectURL(url); for (const [k, f] of Object.entries(on)) model.off(k, f) }
 }
 export default { render }
@@ -265,7 +266,7 @@ class Player(_Part):
     "Plays one sound, or several at the same position to switch between; loops without a gap"
     _esm = _player_js
     sounds,names,about,marks = (T.List().tag(sync=True) for _ in range(4))
-    picture,seconds,side = T.Bytes(b'').tag(sync=True),T.Float(0.).tag(sync=True),T.Int(0).tag(sync=True)
+    picture,seconds,side,turn = T.Bytes(b'').tag(sync=True),T.Float(0.).tag(sync=True),T.Int(0).tag(sync=True),T.Int(0).tag(sync=True)
     loop,autoplay,blind,playing = (T.Bool(False).tag(sync=True) for _ in range(4))
     volume,heard = T.Float(1.).tag(sync=True),T.Dict().tag(sync=True)
     label,empty = T.Unicode('player').tag(sync=True),T.Unicode('nothing to hear yet').tag(sync=True)
@@ -304,7 +305,9 @@ def hear(self:Player,
     with self.hold_sync():
         self.seconds,self.side = float(max(s.duration for s in sounds)),min(self.side, len(sounds)-1)
         self.names,self.about,self.picture = list(names),list(about),b''
-        self.sounds = list(data) or [sound_bytes(s, 600_000//len(sounds), self.loop) for s in sounds]
+        data = list(data) or [sound_bytes(s, 600_000//len(sounds), self.loop) for s in sounds]
+        self.sounds = data if len(set(map(_kind, data)))==1 else [s.encode('mp3') for s in sounds] # no format tells which is which
+        self.turn += 1 # also where it is the same as before
     return self
 
 @patch
@@ -404,7 +407,7 @@ function render({ model, el }) {
   pad.onpointercancel = () => { down = path = null; draw() }
   pad.onkeydown = e => { const s = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[e.key]
     if (s) cur = [Math.min(box[1], Math.max(box[0], cur[0] + s[0] * (box[1] - box[0]) / 40)), Math.min(box[3], Math.max(box[2], cur[1] + s[1] * (box[3] - box[2]) / 40))]
-    else if (e.key === 'Enter') hearAt(cur); else if (e.key.toLowerCase() === 'p') set({ path: [...g('path'), [...cur]] }); else if (e.key === 'Escape') set({ path: [] }); else return
+    else if (e.key === 'Enter') hearAt(cur); else if (e.key.toLowerCase() === 'p') set({ path: [...g('path'), [...cur]] }); else if (e.key === 'Escape') set({ path: [], cleared: Date.now() }); else return
     e.preventDefault(); e.stopPropagation(); draw() }
   pad.onfocus = pad.onblur = draw
   const fresh = () => { read(); draw() }, size = new ResizeObserver(draw); model.on('change', fresh); read(); draw(); size.observe(pad)
@@ -418,7 +421,7 @@ class MapView(_Part):
     _esm = _map_js
     points,files = T.Bytes(b'').tag(sync=True),T.Bytes(b'').tag(sync=True)
     names,clicked,path = (T.List().tag(sync=True) for _ in range(3))
-    takes,found = T.Dict().tag(sync=True),T.Dict().tag(sync=True)
+    takes,found,cleared = T.Dict().tag(sync=True),T.Dict().tag(sync=True),T.Int(0).tag(sync=True)
 
     def show(self,
         map:SoundMap

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-gradio_client = pytest.importorskip('gradio_client', reason="the web app is optional: pip install 'sdaudio[app]'")
+gradio_client = pytest.importorskip('gradio_client', reason='the web app is optional: pip install "sdaudio[app]"')
 import httpx
 
 from sdaudio.app import Visit, _sweep_visits
 from sdaudio.cli import run
 from sdaudio.config import SdaudioError
+import sdaudio.controls # with it they can be renamed
 from sdaudio.demo import demo_corpus
-from sdaudio.model import Model
+from sdaudio.model import Model, start_model
 from sdaudio.store import home
 
 @pytest.fixture(scope='module')
@@ -246,7 +247,7 @@ def test_without_gradio(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, 'gradio', None)
     assert run(['app', '--no-browser']) == 1
     out, err = capsys.readouterr()
-    assert not out and "pip install 'sdaudio[app]'" in err and 'Traceback' not in err
+    assert not out and 'pip install "sdaudio[app]"' in err and 'Traceback' not in err
 
 def test_port_is_taken(url, capsys):
     assert run(['app', '--no-browser', '--port', httpx.URL(url).port]) == 1
@@ -314,6 +315,36 @@ def test_a_training_keeps_its_recordings(place):
     assert all(Path(o.path).exists() for o in visit.corpus.files)
     visit.clear()
     assert not any((visit.folder/'recordings').iterdir())
+
+def test_a_preset_is_of_the_instrument_that_played_it(demo, tmp_path):
+    v = Visit()
+    v.model = demo[1]
+    v.play([], duration=.3)
+    v.remember('mine')
+    v.model = start_model(demo_corpus(tmp_path, n=2), name='other', progress=False)[0]
+    with pytest.raises(SdaudioError, match='press Generate first'): v.remember('not mine')
+    v.play([], duration=.3)
+    v.remember('its own')
+
+def test_recalled_as_it_was(trained, visitor, monkeypatch, place):
+    "Under a new name of a control, and where the length is beyond the slider"
+    monkeypatch.setenv('SDAUDIO_HOME', str(place/'home'))
+    m = Model.load('bells')
+    old = m.controls[0].name
+    m.presets.save('short', dict(duration=.1, controls={old: .4}))
+    m.rename_control(old, 'anew')
+    m.save('bells', overwrite=True)
+    c = visitor()
+    c.predict('bells', api_name='/open')
+    out = c.predict('short', api_name='/recall_preset')
+    assert not refused(out) and (out[3]['minimum'], out[3]['value']) == (.1, .1)
+    assert generate(c, duration=.1)[0].shape[1] == 4800, 'the slider can stay there'
+    assert next(o for o in out[9:] if isinstance(o, dict) and o.get('label') == 'anew')['value'] == .4
+
+def test_no_minutes_are_three(trained, visitor, place):
+    c = visitor()
+    c.predict(recordings(place), 'two bells', api_name='/upload')
+    assert not refused(train(c, name='nothing said', minutes=None, steps=1)[-1])
 
 def test_visits_of_a_killed_app_are_swept():
     old,new = (home('app', k, 'x').parent for k in ('visit-old', 'visit-new'))

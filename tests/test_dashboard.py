@@ -21,7 +21,8 @@ from sdaudio.model import Model, start_model
 from sdaudio.sound import Sound
 from sdaudio.ui_history import HistoryDashboard
 from sdaudio.ui_model import ModelDashboard
-from sdaudio.widgets import dashboard, sound_bytes
+from sdaudio.ui_studio import Studio
+from sdaudio.widgets import Player, dashboard, sound_bytes
 
 @pytest.fixture(scope='module')
 def model(tmp_path_factory): return start_model(demo_corpus(tmp_path_factory.mktemp('recordings'), n=4), name='demo', progress=False)[0]
@@ -160,6 +161,52 @@ def test_map(d):
     d.tabs.tabs.value = 'Takes'; d.tabs.tabs.value = 'Map'
     d.wait()
     assert d.map.takes['this take'] == d._map.place(d.take).tolist() # the one that is heard now
+
+def test_the_map_shows_what_is_played(d):
+    press(d, 'recipe')
+    d.tabs.tabs.value = 'Map'
+    d.wait()
+    d.map.path = [[-1., 0.], [1., 0.]]
+    d.wait()
+    assert d.take.recipe.trajectory['path'] and d.map.takes['this take'] == d._map.place(d.take).tolist(), 'the new take, while the map is seen'
+    d.history.value = 1
+    d.wait()
+    assert not d.path and not d.map.path, 'an older take goes no such way'
+    d.history.value = 1
+    d.wait()
+    assert d.path and not d.map.path
+    d.map.cleared = 1 # Escape, where nothing is drawn
+    assert 'path' not in press(d, 'recipe').recipe.trajectory
+
+def test_what_is_heard_is_what_is_meant(d, tmp_path):
+    press(d, 'recipe'), press(d, 'next_seed'), press(d, 'compare')
+    d.player.side = 1
+    press(d, 'export'), press(d, 'like_this')
+    assert from_sidecar(next((tmp_path/'takes').glob('*.wav'))).seed == 0 == d.more[0].recipe.seed, 'B is heard'
+    press(d, 'compare')
+    assert bad(d) and 'the same take twice' in d.status.value
+    d.tabs.tabs.value = 'Map'
+    d.wait()
+    d.map.clicked = [0., 0., 1]
+    for verb in ('export', 'nearest', 'report', 'keep', 'unlike_this', 'compare'):
+        press(d, verb)
+        assert bad(d) and 'a stretch of a recording' in d.status.value, verb
+    assert not d.less and press(d, 'recipe')
+    press(d, 'report')
+    assert not bad(d)
+
+def test_the_line_of_a_curve_stands_where_its_slider_stands(d):
+    d.which.value = first(d).name
+    first(d).value = first(d).high
+    assert d.curve.still == first(d).high
+    d.which.value = 'density'
+    d.settings['density'].value = .75
+    assert d.curve.still == .75
+
+def test_a_timbre_can_be_taken_away(d):
+    d.timbre.path, d.timbre.description = 'there.wav', 'there.wav'
+    press(d, 'own_timbre')
+    assert d.timbre.path is None and d.timbre.description == 'Timbre of'
 
 def test_presets(d):
     press(d, 'recipe')
@@ -348,5 +395,94 @@ def test_history_opens_the_model(model):
     d = h.model_dashboard
     assert d.take == take and first(d).value == .3 and h.instrument.children == (d.widget,)
 
+def test_two_recordings_left_out_at_once(tmp_path):
+    c = dashboard(demo_corpus(tmp_path, n=4))
+    a, b = c.files.rows[0][0], c.files.rows[2][0]
+    for o in (a, b):
+        c.files.value = o
+        c.press('switch')
+    c.wait()
+    assert c.out == [a, b] and len(c.corpus) == 2 and [o[0] for o in c.files.rows if 'left out' in o[2]] == [a, b]
+
+def studio(tmp_path, **kwargs): return Studio(folder=tmp_path/'takes', **kwargs)
+
+def test_studio_begins_with_a_corpus(model, tmp_path):
+    corpus = demo_corpus(tmp_path/'recordings', n=2)
+    s = studio(tmp_path, corpus=corpus)
+    assert s.training.corpus.id == s.corpus.corpus.id == corpus.id and len(s.corpus.files.rows) == 2 and '2 files' in s.corpus.status.value
+    assert s.hints['Corpus'].children[0].children[0].value.count('2 recordings are there') == 1
+    assert studio(tmp_path, corpus=corpus, model=model).instrument.model is model
+
+def test_what_gives_way_is_let_go(model, tmp_path):
+    "ipywidgets keeps every open widget, and with it the instrument"
+    s = studio(tmp_path, model=model)
+    h, l = dashboard(History()), dashboard(Library())
+    def again(i):
+        other = start_model(demo_corpus(tmp_path/'recordings', n=2), name=f'other {i}', progress=False)[0]
+        s.play(other)
+        l._below(other)
+        s.go('Corpus'), s.go('Play')
+        return len(_instances)
+    old = s.instrument
+    n = [again(i) for i in range(3)]
+    assert n[0] == n[1] == n[2] and old.widget.comm is None
+    model.save('demo')
+    with keeping_takes(): take = model.generate(.5)
+    h.takes.value = take.id
+    n = []
+    for _ in range(3):
+        h.wait(), h.press('recall'), h.wait()
+        n.append(len(_instances))
+    assert n[0] == n[1] == n[2]
+
+def test_an_instrument_is_renamed_while_it_is_open(tmp_path):
+    m = start_model(demo_corpus(tmp_path/'recordings', n=2), name='old', progress=False)[0]
+    m.save('old')
+    s = studio(tmp_path, model=m)
+    d = s.instrument
+    m.presets.save('soft', dict(density=.2))
+    s.go('Library')
+    s.library.models.value, s.library.name.value = 'old', 'new'
+    s.wait()
+    s.library.name.value = 'new'
+    s.library.press('rename')
+    s.go('Play')
+    assert s.instrument is d and m.name == 'new' and [o[1] for o in d.presets.options] == ['soft'] and 'new' in d.title.value
+    l = dashboard(Library())
+    l.models.value = 'new'
+    l.wait(), l.press('open'), l.wait()
+    l.name.value = 'newer'
+    l.press('rename')
+    assert l.model_dashboard.model.name == 'newer' and l.model_dashboard.presets.options[0][1] == 'soft'
+
+def test_history_keeps_its_place(model, monkeypatch):
+    with keeping_takes(): a, b, c = [model.generate(.5, seed=i) for i in range(3)]
+    h = dashboard(History())
+    h.takes.value, h.other.value = c.id, a.id
+    h.wait()
+    h.stars.value = 4
+    assert h.other.value == a.id, 'the partner of a comparison stays'
+    h.note.value = 'for the end'
+    assert 'for the end' in h.takes.rows[0][2]
+    def broken(*_, **__): raise InputError('the list is torn', 'a whole one')
+    monkeypatch.setattr(History, 'list', broken)
+    h.search.value = 'end'
+    assert bad(h) and 'the list is torn' in h.status.value
+
 def test_no_dashboard():
     with pytest.raises(InputError, match='Model'): dashboard('tabla')
+
+def test_the_same_sound_again_is_news():
+    "Else nothing goes to the browser, and who hears X goes on knows that it is the same"
+    p, s = Player(), Sound(np.sin(np.arange(4410)/9)[None], 44100)
+    sent = []
+    p.observe(lambda c: sent.append(c['new']), 'turn')
+    p.hear(s), p.hear(s)
+    assert sent == [1, 2] and 'turn' in p.keys
+
+def test_sounds_to_compare_come_in_one_format():
+    "A long noise alone would be an MP3, a sine a FLAC"
+    t = np.arange(5*44100)
+    both = [Sound(y[None], 44100) for y in (np.random.default_rng(0).normal(size=len(t))*.1, np.round(np.sin(t/9))*.1)]
+    assert len({sound_bytes(s, 300_000)[:4] == b'fLaC' for s in both}) == 2
+    assert not any(o[:4] == b'fLaC' for o in Player(*both, names='AB').sounds)

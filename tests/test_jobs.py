@@ -3,6 +3,7 @@ import asyncio, threading, time, warnings
 
 import pytest
 
+from sdaudio.board import Board
 from sdaudio.config import InputError
 from sdaudio.jobs import Cancelled, Job, Jobs
 
@@ -69,6 +70,29 @@ def test_newest_wins_from_many_threads():
         time.sleep(.01)
     assert len(ends) == 40 and all(o.over for o in ends) and not jobs.busy
     assert jobs.start(lambda job: 'after', 'a take').wait(5).result == 'after'
+
+def test_what_changes_things_is_ended_first():
+    "A click on Save and one on Generate at once: both are done, in order; of two takes only the newer one"
+    got = []
+    class Desk(Board):
+        fleeting = ('hear',)
+        def __init__(self): super().__init__(); self.n = 0
+        def save(self): return self._slowly('saved')
+        def hear(self): return self._slowly('heard')
+        def _slowly(self, what):
+            self.n += 1
+            n = self.n
+            def call(job):
+                for _ in range(20): job.tick(); time.sleep(.005)
+                return f'{what} {n}'
+            return call, lambda said: got.append(said) or said
+    d = Desk()
+    for verb in ('hear', 'save', 'save', 'hear', 'hear'): d.press(verb)
+    d.wait(10)
+    assert got == ['saved 2', 'saved 3', 'heard 5'] and 'heard 5' in d.status.value and d.stop.layout.display == 'none'
+    d.press('save'), d.press('hear'), d.press('cancel')
+    d.wait(10)
+    assert len(got) == 3 and 'Stopped' in d.status.value, 'Stop means all of it'
 
 def test_one_at_a_time():
     jobs = Jobs()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import soundfile as sf
 
-pytest.importorskip('gradio', reason="the web app is optional: pip install 'sdaudio[app]'")
+pytest.importorskip('gradio', reason='the web app is optional: pip install "sdaudio[app]"')
 
 from sdaudio.demo import demo_corpus
 

@@ -90,6 +90,46 @@ def test_model_in_voila(visit, shot, workspace):
     shot(page, 'model-phone')
     assert not [o for o in page.wrong if 'shared module' not in o], page.wrong
 
+TWO = """import numpy as np, ipywidgets
+from sdaudio.widgets import Player
+two = Player(*(Sound(np.full((1, n), .1), 44100) for n in (9000, 90000)), names='AB')
+d = dashboard(model=Model.load('bells'))
+d.go('Play')
+ipywidgets.VBox([two, d.widget])"""
+LOOPS = """() => new Promise(done => { const seen = {}, old = requestAnimationFrame; globalThis.requestAnimationFrame = f => old(t => { seen[t] = (seen[t] || 0) + 1; f(t) })
+  setTimeout(() => { globalThis.requestAnimationFrame = old; done(Math.max(...Object.values(seen))) }, 400) })"""
+
+def test_player_in_voila(visit):
+    page = visit(TWO)
+    page.locator('.sda-slider input').first.wait_for(timeout=90000)
+    page.evaluate(COUNT)
+    two, one = page.locator('.sda-player').nth(0), page.locator('.sda-player').nth(1)
+    def count(): return page.evaluate('() => counted.length')
+    def says(o): return o.locator('.play').get_attribute('aria-label')
+    two.locator('.play').click()
+    wait(page, '() => counted.length >= 2')
+    page.wait_for_timeout(700)
+    assert says(two) == 'pause', 'it goes on to the end of the longer one'
+    for _ in range(5): two.locator('.view').press('ArrowLeft')
+    assert page.evaluate(LOOPS) <= 2, 'one loop, however often the position was changed'
+    wait(page, "() => document.querySelector('.sda-player .play').getAttribute('aria-label') === 'play'")
+    two.locator('[role=radio]').nth(1).click()
+    wait(page, "() => document.querySelectorAll('.sda-player [role=radio]')[1].getAttribute('aria-checked') === 'true'")
+    assert page.evaluate('() => document.activeElement.textContent') == 'B', 'the button keeps the focus'
+    for _ in range(2): # the same take again is heard again
+        n = count()
+        page.locator('.sdaudio-recipe').click()
+        wait(page, f'() => counted.length > {n}')
+    wait(page, TIME.replace("'.sda-player .time'", "'.sdaudio-studio .sda-player .time'"))
+    n = count()
+    for leaf in ('Corpus', 'Play'): page.locator('.sdaudio-studio .widget-toggle-buttons').first.get_by_role('button', name=leaf, exact=True).click()
+    one.locator('.time', has_text='4.0').wait_for()
+    page.wait_for_timeout(1000)
+    assert count() == n and says(one) == 'play', 'a leaf that is shown again is silent'
+    one.locator('.play').click()
+    wait(page, f'() => counted.length > {n}')
+    assert not [o for o in page.wrong if 'shared module' not in o], page.wrong
+
 def test_history_in_voila(visit, shot):
     page = visit(HISTORY, theme='dark')
     page.locator('.sda-list [role=option]').first.wait_for(timeout=90000)
