@@ -129,7 +129,7 @@ def doctor()->dict: # Plain JSON types
     folder,mem = _folder(),psutil.virtual_memory()
     fix = [str(w.message) for w in said]
     if torchaudio_state() == 'missing': fix.append(f'{torchaudio_why()}: pip install "torchaudio>=2.11,<2.12"')
-    if not folder['writable']: fix.append(f"{folder['path']} {'is a file' if os.path.isfile(folder['path']) else 'cannot be written'}: set SDAUDIO_HOME to a folder that can be")
+    if not folder['writable']: fix.append(f"{folder['path']} {'is a file' if os.path.isfile(folder['path']) else 'cannot be written'}: set SDAUDIO_HOME to a folder that can be written")
     if mem.available < 1e9: fix.append(f"only {mem.available/1e9:.1f} GB of memory are free: close other programs before you train")
     if folder['writable'] and folder['free_gb'] < 1: fix.append(f"less than 1 GB is free at {folder['path']}")
     return dict(sdaudio=__version__, python=platform.python_version(), system=platform.platform(), machine=platform.machine(),

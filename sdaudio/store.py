@@ -28,7 +28,7 @@ def home(
     *parts:str # Folders and a name below it, for example `'models', 'tabla.sdaudio'`
 )->Path: # Its parent folder exists
     "A path below the folder for kept things"
-    root = Path(os.path.abspath(data_folder()))
+    root = data_folder()
     p = Path(os.path.normpath(root.joinpath(*parts)))
     if not p.is_relative_to(root): raise InputError(f"'{'/'.join(map(str, parts))}'", 'a place below the sdaudio folder')
     folder = p if p == root else p.parent
@@ -37,7 +37,7 @@ def home(
 
 # %% ../nbs/03_store.ipynb #bf7a04aa
 _why = {errno.ENOSPC: 'the disk is full', getattr(errno, 'EDQUOT', -1): 'your disk quota is used up', errno.EROFS: 'the disk can only be read',
-        errno.EACCES: 'no permission', errno.EPERM: 'no permission', errno.ENAMETOOLONG: 'the name is too long', errno.EISDIR: 'this is a folder',
+        errno.EACCES: 'no permission' + (', or another program has it open' if os.name=='nt' else ''), errno.EPERM: 'no permission', errno.ENAMETOOLONG: 'the name is too long', errno.EISDIR: 'this is a folder',
         errno.ENOTDIR: 'a part of the path is a file', errno.EEXIST: 'a file is in the way', errno.ENOENT: 'there is no such file'}
 _do = {errno.ENOSPC: 'free some space; nothing was changed', errno.EACCES: 'another folder; SDAUDIO_HOME moves what sdaudio keeps'}
 
@@ -58,11 +58,12 @@ def _in_place_of(path, new=False):
         real.parent.mkdir(parents=True, exist_ok=True)
         if real.is_dir(): raise IsADirectoryError(errno.EISDIR, 'is a folder')
         _sweep(real.parent)
+        mode = real.stat().st_mode & 0o777 if os.name!='nt' and real.exists() else None # who could read the old one reads the new one, and nobody else meanwhile
+        if mode is not None: tmp.touch(0o600)
         try:
             yield tmp
             with open(tmp, 'rb+') as f: os.fsync(f.fileno())
-            if os.name!='nt':
-                with suppress(OSError): tmp.chmod(real.stat().st_mode & 0o7777) # who could read the old one reads the new one
+            if mode is not None: tmp.chmod(mode)
             (_take_free if new else _replace)(tmp, path if new else real)
         except BaseException:
             with suppress(OSError): tmp.unlink()
@@ -74,7 +75,7 @@ def write_bytes(
     new:bool=False # Take the place of nothing: an error where something is
 )->Path: # The same path
     "Write a file so that it is either all there or as it was"
-    with _in_place_of(path, new) as tmp, open(tmp, 'xb') as f:
+    with _in_place_of(path, new) as tmp, open(tmp, 'wb') as f:
         for b in data if isinstance(data, Iterator) else (data,): f.write(b)
     return Path(path)
 

@@ -159,7 +159,7 @@ def test_json_of_windows(tmp_path, code):
     (tmp_path/'r.json').write_text('{"name": "Grüße 🎐"}', encoding=code)
     assert read_json(tmp_path/'r.json') == dict(name='Grüße 🎐')
 
-@pytest.mark.parametrize('text', [b'{"a": NaN}', b'[Infinity]', b'{"a": 1', b'', b'\xff\xfe{', b'['*200_000])
+@pytest.mark.parametrize('text', [b'{"a": NaN}', b'[Infinity]', b'{"a": 1', b'', b'\xff\xfe{', pytest.param(b'['*200_000, id='deep')])
 def test_damaged_json(tmp_path, text):
     (tmp_path/'r.json').write_bytes(text)
     with pytest.raises(FileError, match='damaged'): read_json(tmp_path/'r.json')
