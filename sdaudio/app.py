@@ -209,7 +209,7 @@ def remember(self:Visit,
 ):
     "Give the settings of the take a name"
     m,take = self._instrument(),self._heard()
-    if take.recipe.model!=m.id: raise SdaudioError('the take is of another instrument', 'a take of this one', 'press Generate first')
+    if take.recipe.model!=m.id: raise SdaudioError('the take was played by another instrument, or by this one before it was trained further', 'a take of this one', 'press Generate first')
     return Presets(m).save(name, take, seed=seed)
 
 @patch

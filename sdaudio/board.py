@@ -21,7 +21,7 @@ class Board:
     "Buttons, a line of words, how far it is, and a way to stop: what all dashboards have"
     fleeting = () # methods whose work gives way to what is asked for next
     def __init__(self):
-        self.jobs,self.buttons,self._job,self._quiet = Jobs(),{},None,False
+        self.jobs,self.buttons,self._job,self._quiet,self._said = Jobs(),{},None,False,[] # the last: what came of work that others followed
         self.status,self.progress = W.HTML(),W.FloatProgress(min=0, max=1, layout=W.Layout(width='8rem', display='none'))
         self.stop = self.button('cancel', 'Stop', 'Leave what is under way; what is there already is kept')
         self.stop.layout.display = 'none'
@@ -72,7 +72,7 @@ class Board:
         call, # Gets a `Job`, gives anything; in a thread
         then, # Gets what came of it, gives words or nothing; where widgets live
         tell=None, # Called with the job now and then; where widgets live
-        newest:bool=True, # Whether it comes after what is under way; otherwise that is said
+        newest:bool=True, # Whether it waits for what is under way; otherwise it is refused
         fleeting:bool=False, # Whether it gives way to what is asked for next, and nobody hears of it
         name:str='this' # For errors
     ):
@@ -80,17 +80,20 @@ class Board:
         named = Event() # a job may be over before it has a name here
         def done(job):
             named.wait(5)
-            last = self._job is job
-            if not last and (fleeting or job.state=='cancelled'): return
-            if last: self._busy(False)
-            if job.state!='done': return self.say('Stopped.' if job.state=='cancelled' else job.words, bad=job.state=='failed')
-            try: said = then(job.result)
-            except Exception as e:
-                logging.getLogger('sdaudio').exception(name)
-                return self.say(error_words(e, name), bad=True)
-            self.say('\n'.join(o for o in (said or '', *job.notes) if o))
+            last,bad = self._job is job,job.state=='failed'
+            if self._job is None or not last and (fleeting or job.state=='cancelled'): return # closed, or nobody waits for it
+            said = 'Stopped.' if job.state=='cancelled' else job.words
+            if job.state=='done':
+                try: said = '\n'.join(o for o in (then(job.result) or '', *job.notes) if o)
+                except Exception as e:
+                    logging.getLogger('sdaudio').exception(name)
+                    said,bad = error_words(e, name),True
+            self._said.append((said, bad))
+            self.say('\n'.join(o for o,_ in self._said if o), bad=any(o for _,o in self._said))
+            self.progress.layout.display = 'none'
+            if last: self._said = []; self._busy(False)
         def far(job):
-            if fleeting and self._job is not job: return
+            if self._job is None or fleeting and self._job is not job: return
             self.progress.value,self.progress.layout.display = job.share,None
             if job.words: self.say('Stopping ...' if job.asked else job.words)
             if tell: tell(job)

@@ -154,7 +154,7 @@ def _stop_all():
 class Jobs:
     "One call at a time: for what shares a player, a processor or a folder"
     def __init__(self):
-        self.now,self._next,self._door = None,[],threading.RLock() # the `Job` under way or the last one, and those that wait for its end
+        self.now,self._next,self._begun,self._door = None,[],[],threading.RLock() # the `Job` under way or the last one, those that wait for its end, and all that may still have to tell
 
     @property
     def busy(self)->bool: return self.now is not None and (not self.now.over or bool(self._next)) # Whether something is under way
@@ -170,6 +170,7 @@ class Jobs:
         job,before = Job(call, name, **kwargs),[]
         job._then,job.fleeting = self._ended,fleeting
         with self._door:
+            self._begun = [*(o for o in self._begun if o._due or not o._over.is_set()), job]
             if not self.busy: self.now = job.start()
             elif newest:
                 before,self._next = [o for o in self._next if o.fleeting],[*(o for o in self._next if not o.fleeting), job]
@@ -196,6 +197,12 @@ class Jobs:
     )->'Jobs':
         "Wait until nothing is left to do"
         end = time.monotonic()+seconds
-        while self.busy and (left := end-time.monotonic())>0: self.now.wait(left)
-        if self.now: self.now.wait(0)
+        while self.busy and (left := end-time.monotonic())>0:
+            self.now.wait(left)
+            self._tell()
+        self._tell()
         return self
+
+    def _tell(self):
+        "Let all that have ended tell so, in their order"
+        while self._begun and self._begun[0].over: self._begun.pop(0).wait(1)

@@ -146,19 +146,25 @@ def hear(self:CorpusDashboard):
 def switch(self:CorpusDashboard):
     "Leave the chosen recording out, or use it again"
     if not self.files.value: raise InputError('no recording is chosen', 'one of the list')
-    return self._without([o for o in self.out if o!=self.files.value] if self.files.value in self.out else [*self.out, self.files.value])
+    name = self.files.value
+    return self._without(lambda out: [o for o in out if o!=name] if name in out else [*out, name])
 
 @patch
 def use_all(self:CorpusDashboard):
     "Leave nothing out"
     if not self.whole: raise InputError('no recordings', 'a folder of them', 'write its path and press Read')
-    return self._without([])
+    return self._without(lambda out: [])
 
 @patch
-def _without(self:CorpusDashboard, names):
+def _without(self:CorpusDashboard, change):
+    "`change` gets the names that are left out so far, and gives others"
     whole = self.whole
-    corpus,self.out = whole.without(*names),names # at once, so that the next click knows
-    return lambda job: self.look(corpus),lambda seen: self._use(seen) if self.whole is whole else None
+    def call(job): # one after the other, so each knows what the one before has done
+        names = change(self.out)
+        seen = self.look(whole.without(*names))
+        if self.whole is whole: self.out = names
+        return seen
+    return call,lambda seen: self._use(seen) if self.whole is whole else None
 
 @patch
 def save(self:CorpusDashboard)->str:

@@ -45,6 +45,11 @@ class HistoryDashboard(Board):
         if self.model_dashboard: self.model_dashboard.wait(seconds)
         return self
 
+    def close(self):
+        "The instrument below too"
+        if self.model_dashboard: self.model_dashboard.close()
+        super().close()
+
 # %% ../nbs/81_ui_history.ipynb #35479c95
 @patch
 def _parts(self:HistoryDashboard):

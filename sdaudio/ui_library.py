@@ -45,6 +45,11 @@ class LibraryDashboard(Board):
         self.instrument.children = (self.model_dashboard.widget,)
         if old: old.close()
 
+    def close(self):
+        "The instrument below too"
+        if self.model_dashboard: self.model_dashboard.close()
+        super().close()
+
 # %% ../nbs/81_ui_library.ipynb #3f54091f
 _sorts = [('by name', 'name'), ('newest first', '-created'), ('best first', 'mr'), ('most sound first', '-seconds'), ('largest first', '-size')]
 

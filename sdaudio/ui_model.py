@@ -64,7 +64,7 @@ class ModelDashboard(Board):
         name:str # Of the instrument
     ):
         "Its name, where it was renamed elsewhere"
-        if name==self.model.name: return
+        if name==self._shown: return
         self.model.name = name
         self._refresh()
 
@@ -350,7 +350,7 @@ def compare(self:ModelDashboard):
     "Two takes in the player, equally loud and at the same position"
     a,i = self._now(),self.against.value
     if i is None: raise InputError('one take', 'two to compare', 'press Next seed')
-    if (recipe := self.recipes[i])==a.recipe: raise InputError('the same take twice', 'another one', 'choose it behind with')
+    if (recipe := self.recipes[i])==a.recipe: raise InputError('the same take twice', 'another one', "choose another take in the list 'with', or switch the player to A")
     def then(c):
         self._played = c.originals
         self.player.hear(c.a, c.b, names='AB', about=c.names)
@@ -393,12 +393,13 @@ def _show_curve(self:ModelDashboard, _=None):
     k = self.which.value
     if k is None: return
     s,quiet,self._quiet = self.sliders.get(k),self._quiet,True
-    with self.curve.hold_sync():
-        self.curve.low,self.curve.high = (s.low, s.high) if s else (0., 1.)
-        self.curve.safe_low,self.curve.safe_high = (s.safe_low, s.safe_high) if s else (0., 1.)
-        self.curve.name,self.curve.still = k,s.value if s else self.settings[k].value
-        self.curve.points = curve_points(self.curves[k], self.settings['duration'].value) if k in self.curves else []
-    self._quiet = quiet
+    try:
+        with self.curve.hold_sync():
+            self.curve.low,self.curve.high = (s.low, s.high) if s else (0., 1.)
+            self.curve.safe_low,self.curve.safe_high = (s.safe_low, s.safe_high) if s else (0., 1.)
+            self.curve.name,self.curve.still = k,s.value if s else self.settings[k].value
+            self.curve.points = curve_points(self.curves[k], self.settings['duration'].value) if k in self.curves else []
+    finally: self._quiet = quiet
 
 @patch
 def start_here(self:ModelDashboard)->Recipe:
@@ -470,6 +471,7 @@ def _refresh(self:ModelDashboard, name=None):
     self.title.value,there = f'<div style="font-size:1.2rem;font-weight:600">{escape(self.model.name)}</div>',self.model.presets.list()
     self.presets.options = [(f"{o.folder+' / ' if o.folder else ''}{o.name}: {o.words()}", o.name) for o in there]
     if name in [o.name for o in there]: self.presets.value = name
+    self._shown = self.model.name
 
 # %% ../nbs/81_ui_model.ipynb #13a2b4f3
 @patch

@@ -69,6 +69,12 @@ class Studio(Board):
             if o: o.jobs.wait(seconds)
         return self
 
+    def close(self):
+        "All leaves too, and what is under way on them"
+        for o in (self.corpus, self.training, self.history, self.library, self.instrument):
+            if o: o.close()
+        super().close()
+
     def demo(self):
         "The demo corpus, read on its leaf"
         self.go('Corpus')

@@ -12,6 +12,7 @@ from ipywidgets.widgets.widget import _instances
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from sdaudio.board import Board
 from sdaudio.config import InputError
 from sdaudio.demo import demo_corpus
 from sdaudio.export import ExportConfig, from_sidecar
@@ -19,6 +20,7 @@ from sdaudio.history import History, keeping_takes
 from sdaudio.library import Library
 from sdaudio.model import Model, start_model
 from sdaudio.sound import Sound
+from sdaudio.ui_corpus import CorpusDashboard
 from sdaudio.ui_history import HistoryDashboard
 from sdaudio.ui_model import ModelDashboard
 from sdaudio.ui_studio import Studio
@@ -486,3 +488,48 @@ def test_sounds_to_compare_come_in_one_format():
     both = [Sound(y[None], 44100) for y in (np.random.default_rng(0).normal(size=len(t))*.1, np.round(np.sin(t/9))*.1)]
     assert len({sound_bytes(s, 300_000)[:4] == b'fLaC' for s in both}) == 2
     assert not any(o[:4] == b'fLaC' for o in Player(*both, names='AB').sounds)
+
+def test_stop_leaves_the_list_as_it_is(sdaudio_home, tmp_path):
+    "What was to be left out, and then was not, is not said to be left out"
+    d = CorpusDashboard(demo_corpus(tmp_path/'c', n=4))
+    names,look,began,go = [f.name for f in d.whole.files],d.look,threading.Event(),threading.Event()
+    d.look = lambda c: (began.set(), go.wait(10), look(c))[2]
+    for n in names[:2]:
+        d.files.value = n
+        d.jobs.start(d.switch()[0], newest=True, fleeting=False)
+        began.wait(10)
+    d.jobs.cancel()
+    go.set()
+    d.wait()
+    assert d.out==names[:1]
+
+def test_what_came_of_work_stays_to_be_read(sdaudio_home):
+    "Also where something else was begun meanwhile, and stopped"
+    d,go = Board(),threading.Event()
+    d.widget = d.status
+    d.work(lambda job: go.wait(10), lambda _: 'written')
+    d.work(lambda job: job.tick(), lambda _: 'played', fleeting=True)
+    d.cancel()
+    go.set()
+    d.wait()
+    assert 'written' in d.status.value and 'Stopped' in d.status.value
+    d.work(lambda job: 1, lambda _: 'next')
+    d.wait()
+    assert 'next' in d.status.value and 'written' not in d.status.value
+
+def test_nothing_is_said_after_closing(sdaudio_home):
+    d,go,told = Board(),threading.Event(),[]
+    d.widget = d.status
+    d.work(lambda job: go.wait(10), told.append)
+    d.close()
+    go.set()
+    d.jobs.wait(10)
+    assert not told
+
+def test_saved_under_another_name(sdaudio_home, tmp_path):
+    "The instrument on the page has the name under which it was kept"
+    model,_ = start_model(demo_corpus(tmp_path/'c', n=4), name='bells', progress=False)
+    d = ModelDashboard(model)
+    model.save('gongs')
+    d.call(model.name)
+    assert 'gongs' in d.title.value

@@ -124,3 +124,14 @@ def training(job):
 Job(training).start()
 time.sleep(.1)""")
     assert (sdaudio_home/'paused').read_text() == 'here'
+
+async def _three():
+    jobs,told = Jobs(),[]
+    for k in range(3): jobs.start(lambda job, k=k: k, newest=True, fleeting=False, done=lambda job: told.append(job.result))
+    time.sleep(.3)
+    jobs.wait(10)
+    return told
+
+def test_wait_tells_in_order():
+    "As in a cell of a notebook, which holds up the loop: `wait` calls what is due, of all that have ended"
+    assert asyncio.run(_three())==[0, 1, 2]
