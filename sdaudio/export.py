@@ -27,7 +27,7 @@ from mutagen.ogg import OggPage
 
 from . import __version__
 from .config import Config, FileError, InputError, schema_of, settings_of
-from .store import _in_words, read_json, safe_name, write_bytes, write_json
+from .store import _in_words, _write_unique, read_json, safe_name, write_bytes, write_json
 from .features import descriptors
 from .sound import Sound, _file_bytes, _lossy, _rates
 from .generate import Recipe
@@ -101,14 +101,6 @@ def _free(path):
     "The first of x.wav, x-2.wav, x-3.wav ... that takes the place of nothing"
     names = chain([path], (path.with_name(f'{path.stem}-{i}{path.suffix}') for i in count(2)))
     return next(o for o in names if not lexists(o) and not lexists(sidecar_path(o)))
-
-def _write(path, make, overwrite):
-    "Put `make(path)` at this name, or at the next one that nobody has"
-    while True:
-        p = path if overwrite else _free(path)
-        try: return write_bytes(p, make(p), new=not overwrite)
-        except FileError as e:
-            if not isinstance(e.__cause__, FileExistsError) or overwrite or not lexists(p): raise # otherwise somebody was faster: the next name
 
 def _target(path, cfg):
     "A checked path: known format, depth that it has, portable name, folder that exists"
@@ -291,7 +283,7 @@ def export(
             return _tag(_with_chunks(data, chunks | ({b'smpl': _smpl(out.sr, cfg.note, loop)} if loop or cfg.note is not None else {})), tags, png)
         return _tag(data, tags | (dict(loopstart=str(loop[0]), looplength=str(loop[1]-loop[0])) if loop else {}), png)
 
-    path = _write(path, make, cfg.overwrite)
+    path = write_bytes(path, make(path)) if cfg.overwrite else _write_unique(path, make, _free)
     if cfg.sidecar: write_json(sidecar_path(path), dict(sdaudio=__version__, file=dict(name=path.name, **facts), export=_said(cfg), recipe=recipe and recipe.to_dict()))
     else: sidecar_path(path).unlink(missing_ok=True) # it would describe the sound that was replaced
     return path

@@ -46,7 +46,7 @@ class Trajectory(Config):
         try:
             if not (self.walk is None or 0<=float(self.walk)<=1): raise ValueError(f"walk={self.walk}")
             path = sorted([float(t), operator.index(row)] for t,row in self.path)
-            curves = {k: _swing(**v) if isinstance(v, dict) else sorted(([float(t), float(u)] for t,u in v), key=lambda o: o[0]) for k,v in sorted(self.curves.items())}
+            curves = {k: _swing(20, **v) if isinstance(v, dict) else sorted(([float(t), float(u)] for t,u in v), key=lambda o: o[0]) for k,v in sorted(self.curves.items())}
             times = [t for points in (path, *(v for v in curves.values() if isinstance(v, list))) for t,_ in points]
             if not all(0<=t<=1 for t in times): raise ValueError(f"a time of {min(times)} or {max(times)}")
             if any(row<0 for _,row in path): raise ValueError(f"row {min(row for _,row in path)}")
@@ -90,13 +90,12 @@ def lfo(
     phase:float=0. # Where it begins, in cycles
 )->dict: # A curve of a `Trajectory`
     "A movement that comes back: from low to high and down again"
-    if rate>10: raise InputError(f"an LFO of {rate} cycles per second", "above 0 and up to 10", "0.5")
-    return _swing(rate, low, high, lfo, phase)
+    return _swing(10, rate, low, high, lfo, phase)
 
-def _swing(rate=.5, low=-1., high=1., lfo='sine', phase=0.):
-    "The curve; older recipes hold faster ones, which a take cannot follow"
+def _swing(most, rate=.5, low=-1., high=1., lfo='sine', phase=0.):
+    "The curve, up to so many cycles per second: 20 in a recipe, as older ones have it, though a take follows only half of that"
     if lfo not in _shapes: raise InputError(f"an LFO of shape {lfo!r}", f"one of: {', '.join(_shapes)}")
-    if not 0<rate<=20: raise InputError(f"an LFO of {rate} cycles per second", "above 0 and up to 10", "0.5")
+    if not 0<rate<=most: raise InputError(f"an LFO of {rate} cycles per second", f"above 0 and up to {most}", "0.5")
     return dict(lfo=lfo, rate=float(rate), low=float(low), high=float(high), phase=float(phase))
 
 def envelope(

@@ -246,7 +246,7 @@ def send(self:Library,
     "Copy a model out of the library"
     path,to = model_path(self.pick(name)),Path(to).expanduser()
     if to.is_dir(): to = to/path.name
-    return _write_unique(to if to.name.endswith(_SUFFIX) else to.with_name(to.name+_SUFFIX), lambda: _blocks(path))
+    return _write_unique(to if to.name.endswith(_SUFFIX) else to.with_name(to.name+_SUFFIX), lambda _: _blocks(path))
 
 def _blocks(path):
     "A file's bytes, not all at once"

@@ -125,7 +125,7 @@ class Model:
         if recipe.blend: raise InputError("the recipe of a blend", "all of its models", "play_any(recipe), which finds them in the library")
         if recipe.version!=__version__: warnings.warn(f"a recipe of sdaudio {recipe.version}; this is {__version__}, which may sound different", stacklevel=2)
         recipe = recipe.replace(model=self.id, version=__version__)
-        with _Files(recipe.duration>=60 and not progress, 3*self.spec.n_frames(round(recipe.duration*self.spec.sr)), 'playing') as tick: sound = render(self, recipe, progress or tick)
+        with _Files(recipe.duration>=60 and not progress, 1, 'playing') as tick: sound = render(self, recipe, progress or tick)
         if recipe.spatial: sound = spatialize(sound, loop=recipe.loop, **recipe.spatial)
         return (self.announce if tell else noop)(Take(sound.y, sound.sr, recipe, self.name))
 
@@ -218,7 +218,7 @@ class _Files:
         if callable(self.show): return lambda done, total, name: self.show(done, total, f'{self.verb} {name}'.strip())
         self.bar = Progress(TextColumn(f'{self.verb} '), BarColumn(24), MofNCompleteColumn(), TextColumn('{task.description}', markup=False), console=Console(stderr=True))
         task = self.bar.add_task('', total=self.total); self.bar.start()
-        return lambda done, total, name: self.bar.update(task, completed=done, description=name)
+        return lambda done, total, name: self.bar.update(task, completed=done, total=total, description=name)
     def __exit__(self, *_):
         if self.show and not callable(self.show): self.bar.stop()
 

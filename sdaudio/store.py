@@ -252,11 +252,11 @@ def unique_path(
     while os.path.lexists(p): p = first.with_stem(f'{first.stem}-{(n := n+1)}')
     return p
 
-def _write_unique(path, data):
-    "`write_bytes` to the next name that nobody has; `data` may be a function that gives it, called again where somebody was faster"
+def _write_unique(path, data, free=unique_path):
+    "`write_bytes` to the next name that nobody has, as `free` says; `data` may be a function of that name, called again where somebody was faster"
     while True:
-        p = unique_path(path)
-        try: return write_bytes(p, data() if callable(data) else data, new=True)
+        p = free(path)
+        try: return write_bytes(p, data(p) if callable(data) else data, new=True)
         except FileError as e:
             if not isinstance(e.__cause__, FileExistsError) or not os.path.lexists(p): raise
 

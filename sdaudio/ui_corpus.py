@@ -16,7 +16,7 @@ from .config import InputError
 from .corpus import Corpus
 from .demo import demo_corpus
 from .sound import Sound
-from .store import home, safe_name, unique_path, write_bytes
+from .store import _write_unique, home, safe_name
 from .widgets import PictureList, Player, dashboard, leaves, row
 
 # %% ../nbs/81_ui_corpus.ipynb #247245b7
@@ -98,7 +98,7 @@ def bring(self:CorpusDashboard):
     def call(job):
         for n,data in sent:
             to = folder/(safe_name(n.stem)+n.suffix.lower())
-            if not (to.is_file() and to.read_bytes()==data): write_bytes(unique_path(to), data)
+            if not (to.is_file() and to.read_bytes()==data): _write_unique(to, data)
         return self.look(Corpus(folder, progress=job.tick))
     return call,self.show
 

@@ -15,7 +15,7 @@ import ipywidgets as W
 from fastcore.basics import patch
 
 from .config import InputError
-from .store import home, safe_name, unique_path, write_bytes
+from .store import _write_unique, home, safe_name
 from .generate import Recipe, envelope, lfo
 from .spatial import SpatialConfig
 from .export import ExportConfig, depths, take_path
@@ -93,7 +93,7 @@ def _upload(label, tip):
         if not change['new']: return
         name,data = Path(change['new'][0]['name']),bytes(change['new'][0]['content'])
         path = home('sounds', safe_name(name.stem)+name.suffix.lower())
-        w.path = path if path.is_file() and path.read_bytes()==data else write_bytes(unique_path(path), data)
+        w.path = path if path.is_file() and path.read_bytes()==data else _write_unique(path, data)
         w.value,w.description = (),w.path.name
     w.observe(brought, 'value')
     return w

@@ -296,7 +296,7 @@ def test_unique_path(tmp_path):
 
 def test_somebody_was_faster(tmp_path):
     "A name that is taken while the file is made is left to whoever took it"
-    def data(): return write_bytes(unique_path(tmp_path/'x'), b'theirs') and b'ours' if len(names(tmp_path)) < 3 else b'ours'
+    def data(_): return write_bytes(unique_path(tmp_path/'x'), b'theirs') and b'ours' if len(names(tmp_path)) < 3 else b'ours'
     assert _write_unique(tmp_path/'x', data).name == 'x-4'
     assert [(tmp_path/o).read_bytes() for o in names(tmp_path)] == [b'theirs']*3+[b'ours']
     with pytest.raises(FileError): _write_unique(tmp_path/'x'/'y', b'') # a file where the folder should be
