@@ -64,11 +64,11 @@ def measure(model, x):
     "MR of the decoded excerpts, by where the phase comes from; and baselines"
     cfg,floor = model.spec,model.stats.floor
     target = denormalise(x, model.stats)
-    lend = lend_phase(cfg, floor, model.stats.lift, settled=True)
-    y = lend(target[:,0], target)
-    out = decoded(model, x)
+    out,lend = decoded(model, x),lend_phase(cfg, floor, model.stats.lift, settled=True)
+    lent = lend(target)
+    y = lent(target[:,0])
     noise = torch.randn(y.shape, generator=torch.Generator().manual_seed(0))*y.std(-1, keepdim=True)
-    return {'true phase': mr(lend(out[:,0], target), y), 'memory': mr(sound_of(model, out, 'memory'), y), 'predicted, sum': mr(lend(out[:,0], out), y),
+    return {'true phase': mr(lent(out[:,0]), y), 'memory': mr(sound_of(model, out, 'memory'), y), 'predicted, sum': mr(lend(out)(out[:,0]), y),
             'Griffin-Lim 32': mr(torch.stack([griffin_lim(m, cfg, y.shape[-1]) for m in out[:,0]]), y),
             'nearest training runs': mr(nearest(model, target[:,0]), y), 'noise': mr(noise, y), 'silence': mr(torch.zeros_like(y), y)}
 

@@ -160,6 +160,7 @@ def _encode(
     set:list[str]=None, # A control's value, such as axis1=1.5; may be repeated
     trajectory:list[str]=[], # How controls move, as for generate
     loop:bool=False, # The end leads into the beginning
+    rounds:int=20, # How often its path is taken nearer to the recording; 0 is quicker, with more of the instrument in it
     nearest:bool=False, # Write nothing, but give the nearest remembered place as a recipe
     out:Path=Path('.'), # Folder for the file
     **options # Of files
@@ -172,7 +173,7 @@ def _encode(
         preset = dict(model=model.id, **model.nearest(file))
         yield json.dumps(preset), preset
         return
-    with keeping_takes(): take = model.encode(file, timbre, duration, variation, seed, phase, _movement(trajectory), loop, **number_pairs(set))
+    with keeping_takes(): take = model.encode(file, timbre, duration, variation, seed, phase, _movement(trajectory), loop, rounds, **number_pairs(set))
     say(take.about_source())
     for o in take.source.rows: say(f"  {o['file']} at {o['start']:.2f} s, {o['distance_db']:.1f} dB away")
     path,record = _write(take, out, f'{model.name}-{file.stem}', options)

@@ -158,15 +158,17 @@ class Pictures:
         kept[:,:,0] = -100.
         for o,(i,start) in zip(kept, cuts):
             a,b = max(start-1, 0), min(start+n_frames, self.records[i]['n_frames']) # one frame more, for the first step
-            if b>a: o[a-start+1:b-start+1] = torch.from_numpy(np.array(self._map(i)[a:b]))
+            if b>a: o[a-start+1:b-start+1] = torch.from_numpy(self._frames(i, a, b))
         logm,phase = kept.permute(2,0,3,1).contiguous()
         M,phase = logm.exp_(), phase.mul_(pi)
         return M[...,1:], phase[...,1:], phase_steps(phase, self.cfg)[...,1:]
 
-    def _map(self, i):
-        file = self.folder/f"{self.records[i]['hash']}.npy"
-        try: return np.load(file, mmap_mode='r') # opened for each excerpt: a map that stays open counts as memory in use
-        except OSError as e: raise FileError(f"{file} is gone", "the pictures that were there a moment ago", "the same again; they are made anew") from e
+    def _frames(self, i, a, b):
+        "Frames `a` to `b` of one picture as they are kept, `(b-a, 2, bands)`; a map of the whole file would count as memory in use"
+        r,row = self.records[i],2*self.cfg.bands
+        file = self.folder/f"{r['hash']}.npy"
+        try: return np.fromfile(file, '<f2', (b-a)*row, offset=r['bytes']-2*row*(r['n_frames']-a)).reshape(b-a, 2, -1)
+        except (OSError, ValueError) as e: raise FileError(f"{file} is gone or cut short", "the pictures that were there a moment ago", "the same again; they are made anew") from e
 
     def pictures(self,
         cuts:list, # Of `(file, first frame)`

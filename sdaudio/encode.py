@@ -33,13 +33,14 @@ def encode(self:Model,
     phase:str='auto', # 'memory' keeps the phases of the recording; 'sum' and 'heap' take those that the network draws
     trajectory:dict|None=None, # How controls move, see `Trajectory`
     loop:bool=False, # Whether the end leads into the beginning
+    rounds:int=20, # How often its path is taken nearer to the recording; 0: as the network says at once, which is quicker, with more of the instrument in it
     **controls # Control name to value, in standard deviations
 )->Take: # Its `source` says how far the recording is from those that were learnt
     "A recording through the network and back, with controls on the way; or its gesture with another one's timbre"
     path,heard = _as_file(sound)
     whole = duration or heard.duration
     if whole>600: warnings.warn(f"of {whole:.0f} s the first ten minutes go through the model", stacklevel=2)
-    start = dict(file=str(path), hash=content_hash(path))
+    start = dict(file=str(path), hash=content_hash(path)) | (dict(rounds=rounds) if rounds else {})
     if timbre is not None:
         other,_ = _as_file(timbre)
         start |= dict(timbre=str(other), timbre_hash=content_hash(other))

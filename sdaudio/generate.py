@@ -29,8 +29,9 @@ from .istft import across_band, at_power, fill_masked, spread, still_lost
 from .latent import heard_points
 from .memory import Memory
 from .phase import phase_method
+from .refine import refined_path
 from .sound import Sound
-from .spectrogram import SpecConfig, anchor_cells, band_centres, band_steps, compress, expand, filterbank, left_right, lifted, louder, wrap
+from .spectrogram import SpecConfig, anchor_cells, band_centres, band_steps, compress, expand, filterbank, left_right, lifted, louder, normalise, phase_steps, to_picture, wrap
 from .store import content_hash
 from .vae import LongPath
 
@@ -123,16 +124,18 @@ class Start(Config):
     hash: str = '' # Its `content_hash`, by which it is known again
     timbre: str = '' # Another recording, which sounds instead, with the gesture of `file`: its onsets and its level
     timbre_hash: str = '' # Its `content_hash`
+    rounds: int = 0 # How often the path of `file` is taken nearer to it, see `refined_path`; 0: as the encoder says
 
     def __post_init__(self):
         if (self.row is not None)==bool(self.file): raise InputError(f"a start of {self.to_record()}", "either a row of the memory or a file", "model.encode(file) or model.nearest(file)")
         if bool(self.file)!=bool(self.hash) or bool(self.timbre)!=bool(self.timbre_hash): raise InputError(f"a start of {self.to_record()}", "the hash of each file", "model.encode(file)")
         if self.timbre and not self.file: raise InputError("a timbre without a gesture", "a file for each", "model.encode(gesture, timbre=other)")
+        if not hasattr(self.rounds, '__index__') or not 0<=operator.index(self.rounds)<=1000: raise InputError(f"rounds={self.rounds!r}", "a whole number from 0 to 1000", "try 20")
         if self.row is not None and (not hasattr(self.row, '__index__') or operator.index(self.row)<0): raise InputError(f"row {self.row!r}", "a row of the memory, a whole number from 0")
 
     def to_record(self)->dict: # As a recipe holds it
         "What is said"
-        return {k: v for k,v in self.to_dict().items() if v or v==0}
+        return {k: v for k,v in self.to_dict().items() if v or k=='row' and v is not None}
 
 # %% ../nbs/61_generate.ipynb #89c39a3e
 phase_choices = ('auto', 'memory', 'sum', 'heap') # `auto` is what the model measured to be best
@@ -217,6 +220,8 @@ class Score:
     other: list # Those in their shadow; empty: none
     shares: list # Of `(start, share)`: how much the other counts from there on
     level: Tensor|None = None # Magnitude `(n_frames,)` that each frame gets, below 0 the one it has; None: all as they are
+    outside: int = 0 # So many frames from the first on play a file whose path is refined
+    rounds: int = 0 # And how often
 
 def write_score(
     model, # Anything with `spec, stats, vae, memory, events`
@@ -337,6 +342,7 @@ def _play_file(model, recipe, start, score):
     mixed = Trajectory.from_dict(recipe.trajectory).at('variation', frames/T, recipe.duration, recipe.loop, recipe.variation)
     if mixed.any(): score.other = _mosaic(model, score, end)
     score.shares = list(zip(frames.tolist(), mixed.tolist()))
+    if start.rounds: score.outside,score.rounds = end,start.rounds
     return end
 
 def _gesture(a, b, at):
@@ -451,7 +457,7 @@ def render(
         x,net = torch.empty(2, T, spec.bands),LongPath(model.vae, method!='memory')
         for a in range(0, T, _BLOCK):
             say(a, 3*T, 'pictures')
-            x[:,a:a+_BLOCK] = _picture(model, net, recipe, score, method, a, min(a+_BLOCK, T))
+            x[:,a:a+_BLOCK] = _picture(model, net, recipe, score, method, a, min(a+_BLOCK, T), lambda part: say(a+part*min(_BLOCK, T-a), 3*T, 'pictures'))
         if method!='memory': x[1] = _integrate(x.mT, phase_method(method), floor, score).T
         x[1] = fill_masked(x[1].T, x[0].T<floor, recipe.seed).T
         y = _sound(x, score, spec, model.stats.lift, lambda a: say(T+a, 3*T, 'sound'))
@@ -463,13 +469,15 @@ def render(
 
 _BLOCK = 2048 # frames drawn at a time, whole points of the path
 
-def _picture(model, net, recipe, score, method, a, b):
+def _picture(model, net, recipe, score, method, a, b, say):
     "Magnitudes and what the phases are made of, frames `a` to `b`: `(2, b-a, bands)`"
     spec,stats,hop,T = model.spec,model.stats,net.hop,len(score.at)
     near = 12*hop # what lies further away has no say, in the network or in what a control asks of its surroundings
     lo,hi = a-near,b+near # silence before the first frame, as recordings are learnt; behind the last what would go on
+    if a<score.outside: lo,hi = lo-_ONE*hop,hi+_ONE*hop
     M,phase = collage(score, 'first', lo, hi, recipe.seed)
     z,c = _path(net, M, phase, stats, score)
+    if a<score.outside: _refine(model, M, phase, z, lo, score, say)
     heard = heard_points(M, spec, stats, hop)
     at = lo//hop+torch.arange(len(z)) # points, counted from the beginning of the take
     share = _shares(score, at, hop)
@@ -500,6 +508,18 @@ def _normal_steps(M, phase, expected, floor, mean, std, out):
             if not anchor: d -= np.float64(phase[t-1,b])+expected[b] # in double precision: half a turn, of which there are many, must not come out as one less half
             d -= 2*pi*np.floor((d+pi)/(2*pi))
             out[t,b] = ((d/pi if M[t,b]>=floor else 0.)-mean)/std
+
+def _refine(model, M, phase, z, lo, score, say):
+    "Where a file is played, its path `z` further than the encoder says, in place; in pieces that lie where they lie, however a take is cut into blocks"
+    spec,stats,hop = model.spec,model.stats,model.vae.hop
+    own,edge = (_ONE-2*_EDGE)*hop,_EDGE*hop
+    starts = [s for s in range(-(-(lo+edge)//own)*own, lo+M.shape[1]-own-edge+1, own) if (score.loop or s<score.outside) and M[:,s-lo:s-lo+own].amax()>=stats.floor]
+    if not starts: return
+    m,p = (torch.stack([o[:,s-edge-lo:s+own+edge-lo] for s in starts]) for o in (M, phase))
+    x = normalise(to_picture(m, p, phase_steps(p, spec), stats.floor), stats)
+    for s,o in zip(starts, refined_path(model.vae, x, spec, stats, score.rounds, say)): z[(s-lo)//hop:][:own//hop] = o[_EDGE:][:own//hop]
+
+_ONE,_EDGE = 20,2 # points refined as one, and how many of them at each end belong to the pieces beside it
 
 def _shares(score, at, hop):
     "How much of the other sound each point of the path takes, constant within an event: `(points, 1)`"

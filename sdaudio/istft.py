@@ -211,13 +211,15 @@ def lend_phase(
     floor:float, # Magnitude below which a cell has no phase
     lift:tuple=(), # See `band_lift`
     settled:bool=False # As everything is that is heard; the loss does without
-): # A function of magnitudes `(batch, bands, n_frames)` and the pictures whose phase they borrow; gives `(batch, n)`, or `(batch, 2, n)`
-    "Decode magnitudes with the phase of other pictures"
-    def inverse(M, x):
-        phase = fill_masked(anchored_phase(x.detach(), floor, cfg), x[...,0,:,:]<floor, 0)
-        y = from_bands(lifted(M, lift), phase, cfg, turn=across_band(x[...,0,:,:], cfg))
-        return settle(y, M, cfg, lift) if settled else y
-    return inverse
+): # A function of pictures `(batch, 2, bands, n_frames)`, which gives one of magnitudes `(batch, bands, n_frames)`, which gives `(batch, n)`, or `(batch, 2, n)`
+    "Decode magnitudes, once or several, with the phase of other pictures"
+    def of(x):
+        phase,turn = fill_masked(anchored_phase(x.detach(), floor, cfg), x[...,0,:,:]<floor, 0),across_band(x[...,0,:,:], cfg)
+        def inverse(M):
+            y = from_bands(lifted(M, lift), phase, cfg, turn=turn)
+            return settle(y, M, cfg, lift) if settled else y
+        return inverse
+    return of
 
 # %% ../nbs/41_istft.ipynb #55a7701d
 @torch.no_grad()
@@ -228,7 +230,7 @@ def band_lift(
 )->tuple: # dB for each band, 0 to 3
     "What each band of these pictures loses on its way to sound"
     n = x.shape[-1]//8 # the ends of a picture lack what stands beside them
-    heard,M = (o[...,n:-n].square().sum((0, 2)) for o in (to_bands(lend_phase(cfg, floor)(x[:,0], x), cfg)[0], x[:,0]))
+    heard,M = (o[...,n:-n].square().sum((0, 2)) for o in (to_bands(lend_phase(cfg, floor)(x)(x[:,0]), cfg)[0], x[:,0]))
     M,heard = (torch.nn.functional.avg_pool1d(o.view(cfg.channels, -1), 9, 1, 4, count_include_pad=False).flatten() for o in (M, heard))
     lost = torch.where(M>M.max()*1e-9, 10*(M/heard.clamp(min=1e-20)).log10(), 0.)
     return tuple(lost.clamp(0, 3).mul(100).round().div(100).tolist())

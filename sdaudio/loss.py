@@ -119,8 +119,8 @@ class VAELoss:
     def __init__(self,
         cfg:LossConfig, # Weights
         stats:PictureStats,
-        inverse:Callable # `(M, x)` to waveforms: decoded magnitudes with the phase of the picture `x`
-    ): self.cfg,self.stats,self.inverse = cfg,stats,inverse
+        lend:Callable # Of pictures; gives a function of magnitudes, which gives waveforms with the phase of these pictures
+    ): self.cfg,self.stats,self.lend = cfg,stats,lend
 
     def __call__(self,
         x_hat:Tensor, # Decoded, normalised `(batch, 2, n_mels, n_frames)`
@@ -142,5 +142,5 @@ class VAELoss:
     )->Tensor: # Scalar
         "MR distance of the decoded waveform, both with the phase of the target"
         target,few = denormalise(x, self.stats),len(x) if torch.is_grad_enabled() else 8 # at a time, where nothing has to be kept for gradients
-        def sound(M): return torch.cat([self.inverse(m, t) for m,t in zip(M.split(few), target.split(few))])
-        return mr_distance(sound(denormalise(x_hat, self.stats)[:,0]), sound(target[:,0]), self.cfg.windows)
+        lent = [(self.lend(t), m, t[:,0]) for m,t in zip(denormalise(x_hat, self.stats)[:,0].split(few), target.split(few))]
+        return mr_distance(*(torch.cat(o) for o in zip(*((sound(m), sound(t)) for sound,m,t in lent))), self.cfg.windows)

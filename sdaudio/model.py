@@ -125,7 +125,7 @@ class Model:
         if recipe.blend: raise InputError("the recipe of a blend", "all of its models", "play_any(recipe), which finds them in the library")
         if recipe.version!=__version__: warnings.warn(f"a recipe of sdaudio {recipe.version}; this is {__version__}, which may sound different", stacklevel=2)
         recipe = recipe.replace(model=self.id, version=__version__)
-        with _Files(recipe.duration>=60 and not progress, 1, 'playing') as tick: sound = render(self, recipe, progress or tick)
+        with _Files(recipe.duration>=(5 if recipe.start.get('rounds') else 60) and not progress, 1, 'playing') as tick: sound = render(self, recipe, progress or tick)
         if recipe.spatial: sound = spatialize(sound, loop=recipe.loop, **recipe.spatial)
         return (self.announce if tell else noop)(Take(sound.y, sound.sr, recipe, self.name))
 
@@ -290,8 +290,9 @@ def _preview(model, trainer):
     "A held-out excerpt, the same decoded, and a new sound"
     vae,x = copy.deepcopy(trainer.averaged).cpu(),trainer.judge[len(trainer.judge)//2:][:1].cpu()
     now = Model(model.settings, model.stats, vae, model.memory, model.latent, model.events, 'memory', model.name)
-    target,out,lend = denormalise(x, model.stats),decoded(now, x),lend_phase(model.spec, model.stats.floor, model.stats.lift, settled=True)
-    return dict(original=Sound(lend(target[:,0], target)[0].numpy(), model.spec.sr), decoded=Sound(lend(out[:,0], target)[0].numpy(), model.spec.sr),
+    target,out = denormalise(x, model.stats),decoded(now, x)
+    lent = lend_phase(model.spec, model.stats.floor, model.stats.lift, settled=True)(target)
+    return dict(original=Sound(lent(target[:,0])[0].numpy(), model.spec.sr), decoded=Sound(lent(out[:,0])[0].numpy(), model.spec.sr),
                 new=render(now, Recipe(seed=len(trainer.previews)))) # nobody asked for it, so it is announced to nobody
 
 # %% ../nbs/70_model.ipynb #4713b1b9

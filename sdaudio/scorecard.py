@@ -24,6 +24,7 @@ from .loss import mr_distance
 from .memory import Memory
 from .phase import phase_method
 from .recall import recalled_phase
+from .refine import refined_path
 from .sound import Plot, Sound
 from .spectrogram import SpecConfig, band_magnitude, compress, denormalise, expand, filterbank
 from .vae import VAE
@@ -112,10 +113,11 @@ def components_only(
 @torch.no_grad()
 def decoded(
     model, # Anything with `vae, stats`
-    x:Tensor # Normalised pictures `(n, 2, bands, n_frames)`
+    x:Tensor, # Normalised pictures `(n, 2, bands, n_frames)`
+    rounds:int=20 # Of `refined_path`, as `model.encode` does it; 0: as the encoder says
 )->Tensor: # Pictures in physical units, as `x`
     "Through the network and back"
-    return denormalise(model.vae.decode_path(model.vae.encode_path(x)[0], x.shape[-1]), model.stats)
+    return denormalise(model.vae.decode_path(refined_path(model.vae, x, model.spec, model.stats, rounds), x.shape[-1]), model.stats)
 
 @torch.no_grad()
 def sound_of(
@@ -153,7 +155,7 @@ def measure_phase(
 )->tuple: # The method to play with; a dict of methods and their MR distance, smaller is nearer
     "How near each way to phases comes to the recordings, on the same decoded magnitudes; another than 'memory' is taken where it is nearer by more than chance"
     cuts = halves(data, most=16)[0]
-    out,y = decoded(model, _cut(data, cuts)),data.recorded(cuts)
+    out,y = decoded(model, _cut(data, cuts), rounds=0),data.recorded(cuts) # takes are not refined
     found = {k: mr(sound_of(model, out, k), y) for k in ('memory', 'sum', 'heap')}
     def surely(d): return len(d)>1 and d.mean()>d.std()/len(d)**.5 # a standard error
     sure = [k for k,v in found.items() if k=='memory' or surely(found['memory']-v)]
@@ -321,10 +323,11 @@ def _score(y_hat, y, model):
 def _rows(model, x, y):
     "The three distances of every way"
     cfg,stats = model.spec,model.stats
-    target,out,lend,n = denormalise(x, stats),decoded(model, x),lend_phase(cfg, stats.floor, stats.lift, settled=True),y.shape[-1]
+    target,out,n = denormalise(x, stats),decoded(model, x),y.shape[-1]
+    lent = lend_phase(cfg, stats.floor, stats.lift, settled=True)(target)
     start = copy.copy(model); start.vae = components_only(model.vae)
     mean = expand(model.memory.magnitudes(torch.linspace(0, len(model.memory)-1, min(4096, len(model.memory))).long()).mean(0), stats.floor)
-    ways = dict(ceiling=lend(target[:,0], target), true_phase=lend(out[:,0], target), model=sound_of(model, out, model.phase), pca=sound_of(start, decoded(start, x), model.phase),
+    ways = dict(ceiling=lent(target[:,0]), true_phase=lent(out[:,0]), model=sound_of(model, out, model.phase), pca=sound_of(start, decoded(start, x), model.phase),
                 nearest=nearest(model, target[:,0]), mean=held(mean.expand(len(y), -1), cfg, n), noise=same_spectrum(y), silence=torch.zeros_like(y))
     return {k: _score(v, y, model) for k,v in ways.items()}
 
