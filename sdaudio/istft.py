@@ -212,12 +212,17 @@ def lend_phase(
     lift:tuple=(), # See `band_lift`
     settled:bool=False # As everything is that is heard; the loss does without
 ): # A function of pictures `(batch, 2, bands, n_frames)`, which gives one of magnitudes `(batch, bands, n_frames)`, which gives `(batch, n)`, or `(batch, 2, n)`
-    "Decode magnitudes, once or several, with the phase of other pictures"
+    "Decode magnitudes, once or several, with the angles that the bins of other pictures have"
+    one,share = cfg.replace(channels=1),still_lost if settled else 1.
+    def halves(v): return v.unflatten(-2, (cfg.channels, -1)) # middle and side
     def of(x):
-        phase,turn = fill_masked(anchored_phase(x.detach(), floor, cfg), x[...,0,:,:]<floor, 0),across_band(x[...,0,:,:], cfg)
+        M,W = x[...,0,:,:],filterbank(one).to(x.device)
+        angles = bin_phasors(*map(halves, (M, fill_masked(anchored_phase(x.detach(), floor, cfg), M<floor, 0), across_band(M, cfg))), one)
+        def sides(M): return inverse_stft(angles*((halves(M).square().mT@W).mT+1e-20).sqrt(), one)
+        if settled: angles = centred_stft(sides(M), one).sgn()
         def inverse(M):
-            y = from_bands(lifted(M, lift), phase, cfg, turn=turn)
-            return settle(y, M, cfg, lift) if settled else y
+            y = sides(lifted(M, lift, share))
+            return left_right(y) if cfg.channels==2 else y[...,0,:]
         return inverse
     return of
 

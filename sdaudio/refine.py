@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from .device import pick_threads, threads
-from .istft import inverse_stft, lend_phase, still_lost
+from .istft import lend_phase
 from .loss import LossConfig, ifreq_loss, magnitude_loss, mr_distance
-from .spectrogram import PictureStats, SpecConfig, centred_stft, denormalise, filterbank, left_right, lifted, mid_side
+from .spectrogram import PictureStats, SpecConfig, denormalise
 from .vae import VAE
 
 # %% ../nbs/43_refine.ipynb #4e000005
-_WEIGHTS,_WINDOWS,_STEP,_FEW = LossConfig(),(512, 2048),.05,4 # as in training, but two of the windows; standard deviations of a picture; excerpts at a time
+_WEIGHTS,_WINDOWS,_STEP,_FEW = LossConfig(),(512, 2048),.1,4 # as in training, but two of the windows; standard deviations of a picture; excerpts at a time
 
 def refined_path(
     vae:VAE,
@@ -44,7 +44,7 @@ def _sought(vae, x, spec, stats, rounds):
         path = vae.encode_path(x)[0]
         if not rounds: return path
         target = denormalise(x, stats)
-        sound = _same_angles(target, spec, stats)
+        sound = lend_phase(spec, stats.floor, stats.lift, settled=True)(target)
         y = sound(target[:,0])
     per = torch.where(vae.live, 1/vae.scale.clamp(min=1e-6), 0.) # of the latent space, for one of the picture
     def far(z): # of each excerpt
@@ -53,7 +53,7 @@ def _sought(vae, x, spec, stats, rounds):
         return torch.stack([_WEIGHTS.magnitude*magnitude_loss(a, b)+_WEIGHTS.ifreq*ifreq_loss(a, b, stats)+_WEIGHTS.mrstft*mr_distance(c, d, _WINDOWS)
                             for a,b,c,d in zip(x_hat.split(1), x.split(1), y_hat, y)])
     moved = torch.zeros_like(path, requires_grad=True)
-    opt,best,least = torch.optim.Adam([moved], lr=_STEP, betas=(.8, .95)),path,None
+    opt,best,least = torch.optim.Adam([moved], lr=_STEP, betas=(.5, .9)),path,None
     for k in range(rounds+1):
         with torch.set_grad_enabled(k<rounds):
             z = path+moved*per
@@ -64,14 +64,3 @@ def _sought(vae, x, spec, stats, rounds):
         moved.grad, = torch.autograd.grad(d, moved, torch.ones_like(d))
         opt.param_groups[0]['lr'] = _STEP*(1-k/rounds)
         opt.step()
-
-def _same_angles(target, spec, stats):
-    "A function of magnitudes, which gives their sound with the angles that each bin of some pictures has when they are settled"
-    one,W = spec.replace(channels=1),filterbank(spec)
-    y = lend_phase(spec, stats.floor, stats.lift)(target)(target[:,0])
-    angles = centred_stft(mid_side(y) if spec.channels==2 else y, one).sgn()
-    def sound(M):
-        M = lifted(M, stats.lift, still_lost).unflatten(-2, (spec.channels, -1))
-        y = inverse_stft(angles.view(*M.shape[:2], *angles.shape[-2:])*((M.square().mT@W).mT+1e-20).sqrt(), one)
-        return left_right(y) if spec.channels==2 else y[:,0]
-    return sound

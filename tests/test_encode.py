@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from sdaudio.config import FileError, InputError
+from sdaudio.device import threads
 from sdaudio.encode import SoundMap
 from sdaudio.generate import heard_as, write_score
-from sdaudio.scorecard import decoded, halves, mr, sound_of
+from sdaudio.scorecard import decoded, halves, logmel_db, mr, sound_of
 from sdaudio.sound import Sound
 
 
@@ -93,3 +94,48 @@ def test_what_follows_a_file_varies_as_asked(demo):
     assert len(behind)>4 and len(set(behind))==len(behind) and all(0<=v<=.3 for v in behind)
     none = write_score(model, r.replace(variation=0., trajectory=dict(curves=dict(variation=[[0, 0.], [1, 0.]]))))
     assert [s for s,*_ in none.first]==[s for s,*_ in score.first] and not any(v for _,v in none.shares)
+
+
+def _strange(sr, seconds=1.2):
+    "Struck strings that are not in the corpus"
+    t = np.arange(round(seconds*sr))/sr
+    return Sound(sum(.2/k*np.sin(2*np.pi*227*k*(t%.4))*np.exp(-3*k*(t%.4)) for k in range(1, 9)), sr)
+
+
+def test_a_strange_recording_comes_nearer_than_the_encoder_says(demo):
+    "By every measure; the recipe says how often it was sought, and one that does not say is played as it was before there were rounds"
+    _,model,_ = demo
+    heard = _strange(model.spec.sr)
+    y = heard_as(heard, model.spec)
+    once,often = model.encode(heard, phase='memory', rounds=0),model.encode(heard, phase='memory')
+    a,b = (heard_as(o, model.spec)[None, :len(y)] for o in (once, often))
+    assert mr(b, y[None])<.97*mr(a, y[None]) and logmel_db(b, y[None], model.spec.sr, model.stats.ref)<logmel_db(a, y[None], model.spec.sr, model.stats.ref)
+    assert 'rounds' not in once.recipe.start and often.recipe.start['rounds']==20
+    with threads(2): assert np.array_equal(model.play(often.recipe).y, often.y), 'the same samples, however many threads there are'
+
+
+def test_rounds_are_a_number(demo):
+    _,model,_ = demo
+    for wrong in (-1, 2.5, 'many'):
+        with pytest.raises(InputError, match='rounds'): model.encode(_strange(model.spec.sr, .3), rounds=wrong)
+
+
+def test_refined_pieces_lie_where_they_lie(demo, monkeypatch):
+    "However a take is cut into blocks, and where a file ends within one"
+    _,model,_ = demo
+    recipe = model.encode(_strange(model.spec.sr, 6.), rounds=3).recipe
+    for r in (recipe, recipe.replace(duration=8.), recipe.replace(loop=True)):
+        whole = model.play(r).y
+        with monkeypatch.context() as m:
+            m.setattr('sdaudio.generate._BLOCK', 256)
+            assert np.abs(model.play(r).y-whole).max() < 2e-3*np.abs(whole).max()
+
+
+def test_refining_can_be_stopped(demo):
+    _,model,_ = demo
+    recipe,seen = model.encode(_strange(model.spec.sr, 3.), rounds=1).recipe,[]
+    def stop(done, total, what):
+        seen.append(done/total)
+        if len(seen)==2: raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt): model.play(recipe, progress=stop)
+    assert seen==sorted(seen) and 0<seen[-1]<1/3
