@@ -74,7 +74,7 @@ def write_manifest(
 
 # %% ../nbs/15_dataset.ipynb #3bc5da60
 class Pictures:
-    "Every sound of a corpus as magnitude and phase, kept on disk and read through a memory map"
+    "Every sound of a corpus as magnitude and phase, kept on disk, of which only the frames that are wanted are read"
     def __init__(self,
         corpus:Corpus,
         cfg:SpecConfig=SpecConfig(),

@@ -290,7 +290,7 @@ def _preview(model, trainer):
     "A held-out excerpt, the same decoded, and a new sound"
     vae,x = copy.deepcopy(trainer.averaged).cpu(),trainer.judge[len(trainer.judge)//2:][:1].cpu()
     now = Model(model.settings, model.stats, vae, model.memory, model.latent, model.events, 'memory', model.name)
-    target,out = denormalise(x, model.stats),decoded(now, x)
+    target,out = denormalise(x, model.stats),decoded(now, x, rounds=0)
     lent = lend_phase(model.spec, model.stats.floor, model.stats.lift, settled=True)(target)
     return dict(original=Sound(lent(target[:,0])[0].numpy(), model.spec.sr), decoded=Sound(lent(out[:,0])[0].numpy(), model.spec.sr),
                 new=render(now, Recipe(seed=len(trainer.previews)))) # nobody asked for it, so it is announced to nobody
