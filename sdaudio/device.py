@@ -70,7 +70,7 @@ def _step_time(n, seconds):
     "Best time of one small training step on `n` threads, measured for `seconds`"
     x,w,m = torch.ones(8, 128, 96),torch.ones(128, 128, 5, requires_grad=True),torch.ones(128*96, 128)
     best,end = float('inf'),time.perf_counter()+seconds
-    with threads(n):
+    with threads(n), torch.enable_grad():
         while (t := time.perf_counter()) < end:
             (torch.nn.functional.conv1d(x, w, padding=2).flatten(1) @ m).sum().backward()
             best = min(best, time.perf_counter()-t)

@@ -30,6 +30,8 @@ def refined_path(
     progress:Callable|None=None # Called with the share that is done, 0 to 1
 )->Tensor: # `(n, points, latent_dim)`; each excerpt at least as near as the encoder's
     "The path whose sound is nearest to that of some pictures, sought from where the encoder says"
+    if not rounds:
+        with torch.no_grad(): return vae.encode_path(x)[0]
     with threads(1): # sums in the same order, however many there are; so excerpts are shared out instead
         pool,parts,found = ThreadPoolExecutor(pick_threads()),x.split(_FEW),[]
         try:
@@ -41,9 +43,7 @@ def refined_path(
 
 def _sought(vae, x, spec, stats, rounds):
     with torch.no_grad():
-        path = vae.encode_path(x)[0]
-        if not rounds: return path
-        target = denormalise(x, stats)
+        path,target = vae.encode_path(x)[0],denormalise(x, stats)
         sound = lend_phase(spec, stats.floor, stats.lift, settled=True)(target)
         y = sound(target[:,0])
     per = torch.where(vae.live, 1/vae.scale.clamp(min=1e-6), 0.) # of the latent space, for one of the picture
