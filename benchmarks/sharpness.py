@@ -40,8 +40,8 @@ class Critic(nn.Module):
 
 class Criticised(VAELoss):
     "The usual terms, and two more: hinge loss of the critic (Lim and Ye 2017) and distance of its features (Larsen et al. 2016)"
-    def __init__(self, cfg, stats, inverse, channels, weights, seen=8):
-        super().__init__(cfg, stats, inverse)
+    def __init__(self, cfg, stats, lend, channels, weights, seen=8):
+        super().__init__(cfg, stats, lend)
         torch.manual_seed(0)
         self.critic,self.weights,self.channels,self.seen = Critic(channels),weights,channels,seen
         self.opt = torch.optim.Adam(self.critic.parameters(), lr=4e-4, betas=(.5, .9))

@@ -167,7 +167,7 @@ class Pictures:
         "Frames `a` to `b` of one picture as they are kept, `(b-a, 2, bands)`; a map of the whole file would count as memory in use"
         r,row = self.records[i],2*self.cfg.bands
         file = self.folder/f"{r['hash']}.npy"
-        try: return np.fromfile(file, '<f2', (b-a)*row, offset=r['bytes']-2*row*(r['n_frames']-a)).reshape(b-a, 2, -1)
+        try: return np.fromfile(file, '<f2', (b-a)*row, offset=r['bytes']-2*row*(r['n_frames']-a)).reshape(b-a, 2, self.cfg.bands)
         except (OSError, ValueError) as e: raise FileError(f"{file} is gone or cut short", "the pictures that were there a moment ago", "the same again; they are made anew") from e
 
     def pictures(self,

@@ -130,7 +130,8 @@ class Start(Config):
         if (self.row is not None)==bool(self.file): raise InputError(f"a start of {self.to_record()}", "either a row of the memory or a file", "model.encode(file) or model.nearest(file)")
         if bool(self.file)!=bool(self.hash) or bool(self.timbre)!=bool(self.timbre_hash): raise InputError(f"a start of {self.to_record()}", "the hash of each file", "model.encode(file)")
         if self.timbre and not self.file: raise InputError("a timbre without a gesture", "a file for each", "model.encode(gesture, timbre=other)")
-        if not hasattr(self.rounds, '__index__') or not 0<=operator.index(self.rounds)<=1000: raise InputError(f"rounds={self.rounds!r}", "a whole number from 0 to 1000", "try 20")
+        if not hasattr(self.rounds, '__index__') or not 0<=operator.index(self.rounds)<=200: raise InputError(f"rounds={self.rounds!r}", "a whole number from 0 to 200", "try 20")
+        if self.rounds and not self.file: raise InputError(f"rounds={self.rounds} without a file", "a recording whose path is sought", "model.encode(file)")
         if self.row is not None and (not hasattr(self.row, '__index__') or operator.index(self.row)<0): raise InputError(f"row {self.row!r}", "a row of the memory, a whole number from 0")
 
     def to_record(self)->dict: # As a recipe holds it
@@ -220,8 +221,8 @@ class Score:
     other: list # Those in their shadow; empty: none
     shares: list # Of `(start, share)`: how much the other counts from there on
     level: Tensor|None = None # Magnitude `(n_frames,)` that each frame gets, below 0 the one it has; None: all as they are
-    outside: int = 0 # So many frames from the first on play a file whose path is refined
-    rounds: int = 0 # And how often
+    outside: int = 0 # So many frames from the first on play a file
+    rounds: int = 0 # How often the path of the file is refined
 
 def write_score(
     model, # Anything with `spec, stats, vae, memory, events`
@@ -342,7 +343,7 @@ def _play_file(model, recipe, start, score):
     mixed = Trajectory.from_dict(recipe.trajectory).at('variation', frames/T, recipe.duration, recipe.loop, recipe.variation)
     if mixed.any(): score.other = _mosaic(model, score, end)
     score.shares = list(zip(frames.tolist(), mixed.tolist()))
-    if start.rounds: score.outside,score.rounds = end,start.rounds
+    score.outside,score.rounds = end,start.rounds
     return end
 
 def _gesture(a, b, at):
@@ -454,32 +455,36 @@ def render(
     with threads(1): # sums in the same order, however many threads there are
         score = write_score(model, recipe)
         T = len(score.at)
-        x,net = torch.empty(2, T, spec.bands),LongPath(model.vae, method!='memory')
-        for a in range(0, T, _BLOCK):
-            say(a, 3*T, 'pictures')
-            x[:,a:a+_BLOCK] = _picture(model, net, recipe, score, method, a, min(a+_BLOCK, T), lambda part: say(a+part*min(_BLOCK, T-a), 3*T, 'pictures'))
+        sought = score.outside if score.rounds else 0
+        def tell(done, what): say(done, sought+3*T, what)
+        path = _refined(model, score, lambda part: tell(int(part*sought), 'nearer')) if sought else None
+        x,net,block = torch.empty(2, T, spec.bands),LongPath(model.vae, method!='memory'),_BLOCK//model.vae.hop*model.vae.hop
+        for a in range(0, T, block):
+            tell(sought+a, 'pictures')
+            x[:,a:a+block] = _picture(model, net, recipe, score, path, method, a, min(a+block, T))
         if method!='memory': x[1] = _integrate(x.mT, phase_method(method), floor, score).T
         x[1] = fill_masked(x[1].T, x[0].T<floor, recipe.seed).T
-        y = _sound(x, score, spec, model.stats.lift, lambda a: say(T+a, 3*T, 'sound'))
+        y = _sound(x, score, spec, model.stats.lift, lambda a: tell(sought+T+a, 'sound'))
     if not score.loop:
         fade = min(score.n, int(.01*spec.sr))
         y[...,-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
-    say(3*T, 3*T, '')
+    tell(sought+3*T, '')
     return Sound(y*min(1, .95/max(np.abs(y).max(), 1e-9)), spec.sr)
 
-_BLOCK = 2048 # frames drawn at a time, whole points of the path
+_BLOCK = 2048 # frames drawn at a time, or a few less: whole points of the path
 
-def _picture(model, net, recipe, score, method, a, b, say):
+def _picture(model, net, recipe, score, path, method, a, b):
     "Magnitudes and what the phases are made of, frames `a` to `b`: `(2, b-a, bands)`"
     spec,stats,hop,T = model.spec,model.stats,net.hop,len(score.at)
     near = 12*hop # what lies further away has no say, in the network or in what a control asks of its surroundings
     lo,hi = a-near,b+near # silence before the first frame, as recordings are learnt; behind the last what would go on
-    if a<score.outside: lo,hi = lo-_ONE*hop,hi+_ONE*hop
     M,phase = collage(score, 'first', lo, hi, recipe.seed)
     z,c = _path(net, M, phase, stats, score)
-    if a<score.outside: _refine(model, M, phase, z, lo, score, say)
     heard = heard_points(M, spec, stats, hop)
     at = lo//hop+torch.arange(len(z)) # points, counted from the beginning of the take
+    if path is not None:
+        k = at%(T//hop) if score.loop else at
+        z = torch.where(((k>=0) & (k<len(path)))[:,None], path[k.clamp(0, len(path)-1)], z)
     share = _shares(score, at, hop)
     if share.any():
         other,angle = collage(score, 'other', lo, hi, recipe.seed)
@@ -509,17 +514,23 @@ def _normal_steps(M, phase, expected, floor, mean, std, out):
             d -= 2*pi*np.floor((d+pi)/(2*pi))
             out[t,b] = ((d/pi if M[t,b]>=floor else 0.)-mean)/std
 
-def _refine(model, M, phase, z, lo, score, say):
-    "Where a file is played, its path `z` further than the encoder says, in place; in pieces that lie where they lie, however a take is cut into blocks"
-    spec,stats,hop = model.spec,model.stats,model.vae.hop
-    own,edge = (_ONE-2*_EDGE)*hop,_EDGE*hop
-    starts = [s for s in range(-(-(lo+edge)//own)*own, lo+M.shape[1]-own-edge+1, own) if (score.loop or s<score.outside) and M[:,s-lo:s-lo+own].amax()>=stats.floor]
-    if not starts: return
-    m,p = (torch.stack([o[:,s-edge-lo:s+own+edge-lo] for s in starts]) for o in (M, phase))
-    x = normalise(to_picture(m, p, phase_steps(p, spec), stats.floor), stats)
-    for s,o in zip(starts, refined_path(model.vae, x, spec, stats, score.rounds, say)): z[(s-lo)//hop:][:own//hop] = o[_EDGE:][:own//hop]
+def _refined(model, score, say):
+    "The path of a file, nearer to it than the encoder says, over the frames that play it: `(points, latent_dim)`"
+    spec,stats,hop,T,found = model.spec,model.stats,model.vae.hop,len(score.at),[]
+    points = -(-score.outside//hop)+1 # the last frames fade into one more
+    if score.loop: points = min(points, T//hop)
+    starts,edge = range(0, points, _ONE),_EDGE*hop
+    say(0.)
+    for i in range(0, len(starts), _MANY):
+        some = starts[i:i+_MANY]
+        M,phase = collage(score, 'first', some[0]*hop-edge, (some[-1]+_ONE)*hop+edge, 0)
+        phase = phase-_further(score)*torch.arange(phase.shape[1])
+        m,p = (o.unfold(-1, _ONE*hop+2*edge, _ONE*hop).movedim(1, 0) for o in (M, phase))
+        z = refined_path(model.vae, normalise(to_picture(m, p, phase_steps(p, spec), stats.floor), stats), spec, stats, score.rounds, lambda part: say((i+part*len(some))/len(starts)))
+        found.append(z[:,_EDGE:_EDGE+_ONE].flatten(0, 1))
+    return torch.cat(found)[:points]
 
-_ONE,_EDGE = 20,2 # points refined as one, and how many of them at each end belong to the pieces beside it
+_ONE,_EDGE,_MANY = 16,2,32 # points of a piece, what it is shown of its neighbours on both sides, and pieces at a time
 
 def _shares(score, at, hop):
     "How much of the other sound each point of the path takes, constant within an event: `(points, 1)`"

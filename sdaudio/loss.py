@@ -142,5 +142,5 @@ class VAELoss:
     )->Tensor: # Scalar
         "MR distance of the decoded waveform, both with the phase of the target"
         target,few = denormalise(x, self.stats),len(x) if torch.is_grad_enabled() else 8 # at a time, where nothing has to be kept for gradients
-        lent = [(self.lend(t), m, t[:,0]) for m,t in zip(denormalise(x_hat, self.stats)[:,0].split(few), target.split(few))]
-        return mr_distance(*(torch.cat(o) for o in zip(*((sound(m), sound(t)) for sound,m,t in lent))), self.cfg.windows)
+        def both(M, t): sound = self.lend(t); return sound(M), sound(t[:,0])
+        return mr_distance(*map(torch.cat, zip(*map(both, denormalise(x_hat, self.stats)[:,0].split(few), target.split(few)))), self.cfg.windows)

@@ -8,18 +8,22 @@ __all__ = ['refined_path']
 # %% ../nbs/43_refine.ipynb #4e000002
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
+from threading import Event
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-from .device import pick_threads, threads
+from .device import cores, threads
 from .istft import lend_phase
 from .loss import LossConfig, ifreq_loss, magnitude_loss, mr_distance
 from .spectrogram import PictureStats, SpecConfig, denormalise
 from .vae import VAE
 
 # %% ../nbs/43_refine.ipynb #4e000005
-_WEIGHTS,_WINDOWS,_STEP,_FEW = LossConfig(),(512, 2048),.1,4 # as in training, but two of the windows; standard deviations of a picture; excerpts at a time
+_WEIGHTS,_WINDOWS,_STEP = LossConfig(),(512, 2048),.1 # as in training, but two of the windows; standard deviations of a picture
+_FEW,_KEPT,_known = 4,400,WeakKeyDictionary() # excerpts at a time; so many times that of what was found, for each network
 
 def refined_path(
     vae:VAE,
@@ -32,16 +36,22 @@ def refined_path(
     "The path whose sound is nearest to that of some pictures, sought from where the encoder says"
     if not rounds:
         with torch.no_grad(): return vae.encode_path(x)[0]
+    known,parts,enough = _known.setdefault(vae, {}),x.split(_FEW),Event()
+    net = rounds,*(p._version for p in (*vae.parameters(), *vae.buffers())) # it may have learnt since
+    keys = [(*net, blake2b(o.contiguous().numpy().tobytes(), digest_size=16).digest()) for o in parts]
+    found = {k: known.get(k) for k in keys}
+    todo = {k: o for k,o in zip(keys, parts) if found[k] is None}
     with threads(1): # sums in the same order, however many there are; so excerpts are shared out instead
-        pool,parts,found = ThreadPoolExecutor(pick_threads()),x.split(_FEW),[]
+        pool = ThreadPoolExecutor(cores(), initializer=torch.set_num_threads, initargs=(1,))
         try:
-            for o in pool.map(lambda o: _sought(vae, o, spec, stats, rounds), parts):
-                found.append(o)
-                if progress: progress(len(found)/len(parts))
-        finally: pool.shutdown(cancel_futures=True)
-    return torch.cat(found)
+            for n,(k,path) in enumerate(zip(todo, pool.map(lambda o: _sought(vae, o, spec, stats, rounds, enough), todo.values()))):
+                found[k] = known[k] = path
+                if progress: progress((n+1)/len(todo))
+        finally: enough.set(); pool.shutdown(cancel_futures=True)
+    while len(known)>_KEPT: known.pop(next(iter(known)), None)
+    return torch.cat([found[k] for k in keys])
 
-def _sought(vae, x, spec, stats, rounds):
+def _sought(vae, x, spec, stats, rounds, enough):
     with torch.no_grad():
         path,target = vae.encode_path(x)[0],denormalise(x, stats)
         sound = lend_phase(spec, stats.floor, stats.lift, settled=True)(target)
@@ -60,7 +70,7 @@ def _sought(vae, x, spec, stats, rounds):
             d = far(z)
         nearer = torch.ones_like(d, dtype=bool) if least is None else d<least
         best,least = torch.where(nearer[:,None,None], z.detach(), best),d.detach() if least is None else torch.minimum(d.detach(), least)
-        if k==rounds: return best
+        if k==rounds or enough.is_set(): return best
         moved.grad, = torch.autograd.grad(d, moved, torch.ones_like(d))
         opt.param_groups[0]['lr'] = _STEP*(1-k/rounds)
         opt.step()

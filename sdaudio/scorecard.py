@@ -112,7 +112,7 @@ def components_only(
 # %% ../nbs/64_scorecard.ipynb #2ae16b4e
 @torch.no_grad()
 def decoded(
-    model, # Anything with `vae, stats`
+    model, # Anything with `vae, spec, stats`
     x:Tensor, # Normalised pictures `(n, 2, bands, n_frames)`
     rounds:int=20 # Of `refined_path`, as `model.encode` does it; 0: as the encoder says
 )->Tensor: # Pictures in physical units, as `x`
