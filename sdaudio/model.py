@@ -36,7 +36,7 @@ from . import __version__
 from .callbacks import Checkpoints, Ladder, Previews, ShowProgress, Tell, list_rungs
 from .card import Card, model_card
 from .checkpoint import load_state, run_lock
-from .config import Config, CorpusError, FileError, InputError
+from .config import Config, CorpusError, FileError, InputError, SdaudioError
 from .corpus import Corpus
 from .dataset import DataConfig, Excerpts, Pictures
 from .device import generator, pick_device, pick_threads, threads
@@ -202,12 +202,24 @@ def _map(vae, data):
 _SOON,_FEW = 20,50 # seconds, steps: the named controls are not looked for after a training that was shorter than the search, or that hardly moved the network
 _LONG = 60 # seconds: after a shorter training fewer excerpts judge it, so that this does not take longer than the training
 
-def _named(vae, model, progress):
+def _controls_before(name, run):
+    "The controls of the model that a run has left in the library: their names and locks, and what is kept of own ones; None where there is no such model"
+    with suppress(SdaudioError, KeyError, TypeError, AttributeError):
+        meta = _record_of(model_path(name))
+        if meta['about']['training']['run']==run: return LatentMap.from_dict(meta['latent'], dict(directions=None))
+
+def _called_as(latent, before):
+    "The same map with the names and locks of an earlier one, and with what `analyse` looks for its own controls by"
+    if not before: return latent
+    latent.examples = list(before.examples)
+    return latent.named_as(before)
+
+def _named(vae, model, progress, before=None):
     "All controls with their proof; None where somebody has had enough of waiting"
     try:
         with _Files(progress, 13, 'controls') as tick:
             if tick: tick(0, 13, '')
-            return _analyse(vae, model.spec, model.stats, model.memory, progress=tick)
+            return _analyse(vae, model.spec, model.stats, model.memory, progress=tick, before=before)
     except KeyboardInterrupt: warnings.warn('the search for named controls was stopped; model.analyse() takes it up again', stacklevel=3)
 
 class _Files:
@@ -265,7 +277,7 @@ def train(
     if channels: settings = settings.with_channels(channels)
     settings = settings.replace(train=settings.train.replace(minutes=minutes, **more))
     group,folder = together(device),run_folder(corpus, settings, name)
-    dev,progress = group.device or pick_device(device),progress if group.first else False
+    corpus,dev,progress = _in_order(corpus, folder),group.device or pick_device(device),progress if group.first else False
     with run_lock(folder) if group.first else nullcontext():
         if not resume and group.first:
             for p in [*folder.glob('*.safetensors'), folder/'taken.json']: p.unlink(missing_ok=True)
@@ -279,7 +291,7 @@ def train(
             if not group.first: return Model(settings, data.stats, model.vae.cpu(), model.memory, model.latent, model.events, name=model.name, about=model.about)
             if progress is not True:
                 for o in trainer.notes: warnings.warn(o['words'], stacklevel=2)
-            model = finish_model(model, data, trainer, progress)
+            model = finish_model(model, data, trainer, progress, _controls_before(model.name, folder.name))
         model.about['training'] |= dict(run=folder.name, notes=trainer.notes, plan=trainer.arc['plan'], preset=preset)
         if done: done(model)
         if trainer.arc['done']: keep.take(trainer)
@@ -302,15 +314,23 @@ def run_folder(
     name:str='' # Of the model; empty: the corpus's
 )->Path: # It exists
     "Where a training keeps its checkpoints: one folder for each name, corpus and settings"
-    about = dict(corpus=dict(name=corpus.name, id=corpus.id, files=[str(Path(o.path).absolute()) for o in corpus.files]), settings=settings.replace(train=settings.train.without_budget()).to_dict())
-    key = hashlib.blake2b(json.dumps([corpus.id, about['settings']], sort_keys=True).encode(), digest_size=4).hexdigest()
-    return write_json(home('runs', f'{safe_name(name or corpus.name)}-{key}', 'run.json'), about).parent
+    what = settings.replace(train=settings.train.without_budget()).to_dict()
+    key = hashlib.blake2b(json.dumps([corpus.id, what], sort_keys=True).encode(), digest_size=4).hexdigest()
+    path = home('runs', f'{safe_name(name or corpus.name)}-{key}', 'run.json')
+    corpus = _in_order(corpus, path.parent)
+    return write_json(path, dict(corpus=dict(name=corpus.name, id=corpus.id, files=[str(Path(o.path).absolute()) for o in corpus.files], hashes=[o.hash for o in corpus.files]), settings=what)).parent
+
+def _in_order(corpus, folder):
+    "A corpus in the order that it was first trained on in, whatever its files are called by now: the order says what is held out"
+    with suppress(FileError, KeyError, TypeError): return corpus.in_order(read_json(folder/'run.json')['corpus']['hashes'])
+    return corpus
 
 def finish_model(
     model:Model, # As `start_model` gave it, its `vae` trained since
     data:Excerpts,
     trainer:Trainer,
-    progress:bool|Callable=False # Show what is being measured, as for `train`
+    progress:bool|Callable=False, # Show what is being measured, as for `train`
+    before:LatentMap|None=None # Controls of an earlier training: their names and locks stay, and own ones are measured again
 )->Model: # Ready to play, on the CPU
     "Find the controls again, choose the method for phases by measurement, fill in the scorecard, and write down how it went"
     vae,device = model.vae.cpu().eval(),trainer.device
@@ -324,7 +344,9 @@ def finish_model(
     mr = [o['mr'] for o in trainer.looks]
     training = dict(steps=trainer.step, seconds=round(trainer.elapsed, 1), ended=trainer.ended, device=str(device), judged_on=trainer.judged_on,
                     mr_start=round(mr[0], 4), mr=round(min(mr), 4), looks=trainer.looks, phase_mr=phase_mr, active_dims=active_dims(mu))
-    latent = _map(vae, data) if hurry or trainer.elapsed<_SOON or trainer.step<_FEW else _named(vae, model, progress) or _map(vae, data)
+    soon = (trainer.elapsed<_SOON or trainer.step<_FEW) and not (before and before.examples) # who has made own ones wants them
+    latent = None if hurry or soon else _named(vae, model, progress, before)
+    latent = latent or _called_as(_map(vae, data), before)
     model = Model(model.settings, model.stats, vae, model.memory, latent, model.events,
                   phase, model.name, model.about|dict(training=training))
     if hurry: return model
@@ -345,7 +367,7 @@ def scorecard(self:Model,
         return Scorecard.from_dict(self.about['scorecard'])
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
     own = corpus.id==self.about.get('corpus', {}).get('id')
-    if not own: corpus = _unknown(self, corpus)[0] # what it knows from a training, it may know by heart
+    corpus = corpus.in_order(self.about['corpus'].get('hashes', [])) if own else _unknown(self, corpus)[0] # what it knows from a training, it may know by heart
     with _Files(progress, len(corpus.files)) as tick: data = Excerpts(Pictures(corpus, self.spec, progress=tick), self.settings.data)
     data.stats = self.stats
     with _Files(progress, 3, 'measuring') as tick: return _measured(self, data, own, tick)
@@ -391,7 +413,7 @@ def _remap(model, vae):
     starts = torch.cat([torch.arange(a, max(b-64, a)+1, 64) for a,b,*_ in model.memory.bounds.tolist()])
     x = model.memory.pictures(starts[::max(1, len(starts)//200)], 64)
     z = torch.cat([vae.encode(o)[0] for o in _points(vae, x).split(256)])
-    return LatentMap.fit(z, vae, model.spec, model.stats)
+    return _called_as(LatentMap.fit(z, vae, model.spec, model.stats), model.latent)
 
 # %% ../nbs/70_model.ipynb #f2cac651
 @patch
@@ -435,7 +457,8 @@ def grow(self:Model,
                        hashes=[*c.get('hashes', []), *(o.hash for o in corpus.files)])
             about = self.about|dict(corpus=c, grown=[*self.about.get('grown', []), record])
             about.pop('scorecard', None) # it judged another model
-            start = SimpleNamespace(spec=self.spec, stats=self.stats, memory=memory)
+            start = SimpleNamespace(spec=self.spec, stats=self.stats, memory=memory, latent=self.latent)
+            if self.latent.examples or any(c.verified for c in self.controls): warnings.warn('named and own controls are looked for again by model.analyse()', stacklevel=2)
             return Model(self.settings.replace(net=vae.cfg), self.stats, vae, memory, _remap(start, vae), find_events(memory), self.phase, self.name, about)
 
 _FORGOT = 1.05 # times the distance before: the most that is allowed
@@ -474,7 +497,7 @@ def _unknown(model, corpus):
     there = set(model.about.get('corpus', {}).get('hashes', ()))
     parts = [[o.path for o in corpus.files if (o.hash in there)==known] for known in (False, True)]
     if not parts[0]: raise InputError(f"{corpus.name} has nothing that {model.name} does not know", "new recordings or takes", "train(...) to go on with the same ones")
-    return Corpus(parts[0], name=corpus.name) if parts[1] else corpus, parts[1]
+    return Corpus(parts[0], name=corpus.name, copies=True) if parts[1] else corpus, parts[1]
 
 def _past(model, old, known, progress):
     "The recordings that a model was made of, if they are all there, as excerpts with something held out; else None"
@@ -482,14 +505,14 @@ def _past(model, old, known, progress):
     want,run,hashes = c.get('id'),model.about.get('training', {}).get('run'),c.get('hashes', [])
     first = hashes[:len(hashes)-sum(o['files'] for o in model.about.get('grown', ()))] # of these it is known what was held out
     def part(o):
-        o = o if isinstance(o, Corpus) else Corpus(o)
+        o = o if isinstance(o, Corpus) else Corpus(o, copies=bool(first)) # which of them, the hashes say
         at = {f.hash: f.path for f in o.files}
-        return Corpus([at[h] for h in first]) if o.id!=want and first and set(first)<=set(at) else o
+        return o.in_order(first) if o.id==want else Corpus([at[h] for h in first], copies=True) if first and set(first)<=set(at) else o
     def ours():
         if old is not None: yield part(old)
         if known: yield part(known)
         if run:
-            with suppress(FileError, KeyError): yield Corpus(read_json(home('runs', 'x').parent/safe_name(run)/'run.json')['corpus']['files'])
+            with suppress(FileError, KeyError): yield part(read_json(home('runs', 'x').parent/safe_name(run)/'run.json')['corpus']['files'])
     def found():
         with suppress(InputError, CorpusError): return next((o for o in ours() if o.id==want), None)
     corpus = found()
@@ -611,7 +634,7 @@ def model_path(
     "Where a model of that name is kept"
     s = str(name)
     if isinstance(name, Path) or s.endswith(_SUFFIX) or '/' in s or os.sep in s:
-        return Path(s if s.endswith(_SUFFIX) else s+_SUFFIX).expanduser()
+        return Path(os.path.expanduser(s if s.endswith(_SUFFIX) else s+_SUFFIX))
     return home('models', safe_name(s)+_SUFFIX)
 
 def list_models()->list: # Paths, by name
