@@ -38,7 +38,7 @@ def share_start(
 # %% ../nbs/71_blend.ipynb #f37a2509
 def _effect(model, name):
     "Change of its own quality for one unit of a control, or None where the model has no such control"
-    c = next((c for c in model.controls if c.name == name and c.verified), None)
+    c = next((c for c in model.controls if c.key == name and c.verified), None) # whatever it is called by now
     return c and (c.effect.get(name) or None)
 
 class _Aligned:
@@ -55,7 +55,7 @@ def _alike(models, weights):
         if not has: continue
         effect = sum(weights[i]*e for i,e in has)/sum(weights[i] for i,_ in has)
         for i,e in has: factors[i][name] = effect/e
-        own = [(next(c for c in models[i].controls if c.name == name), factors[i][name]) for i,_ in has]
+        own = [(next(c for c in models[i].controls if c.key == name), factors[i][name]) for i,_ in has]
         ends = {k: f(*(getattr(c, k)/by for c,by in own)) if len(own) > 1 else getattr(own[0][0], k)/own[0][1]
                 for k,f in (('low', min), ('high', max), ('safe_low', max), ('safe_high', min))}
         found.append(Control(name, **ends, effect={name: effect}, verified=True, reason='' if len(has) == len(models) else f"only in {', '.join(models[i].name for i,_ in has)}"))

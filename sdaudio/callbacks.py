@@ -144,7 +144,7 @@ class JsonLines(Callback):
     ):
         "Write a line"
         print(json.dumps(dict(event=event, step=trainer.step, share=round(trainer.share, 4), seconds=round(trainer.elapsed, 2)) | more,
-                         ensure_ascii=False, allow_nan=False), file=self.out, flush=True)
+                         allow_nan=False), file=self.out, flush=True)
 
     def before_fit(self, t): self.say('start', t, budget=t.arc['budget'], judged_on=t.judged_on)
     def after_step(self, t): self.say('step', t, eta=None if t.eta is None else round(t.eta, 1), terms={k: v.item() for k,v in t.terms.items()})

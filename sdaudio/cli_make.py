@@ -143,5 +143,5 @@ def _scorecard(
     card = m.scorecard(corpus)
     if plot:
         from sdaudio.store import write_bytes
-        write_bytes(plot, card.plot().to_png(150))
+        plot = write_bytes(plot, card.plot().to_png(150))
     yield card, dict(name=m.name, id=m.id, **card.to_json(), **(dict(plot=str(plot)) if plot else {}))

@@ -140,7 +140,9 @@ def _generate(
     if recipe or preset: given = {k: v for k,v in given.items() if k in typed} # a recipe beats the settings
     place,whose = _place_of(options),dict(model=model.id, blend=[]) if name or not start.blend else {}
     start = start.replace(**whose, controls={**start.controls, **controls}, **{k: v for k,v in given.items() if v is not None}, **(dict(spatial=place) if place else {}))
-    start = start.replace(loop=loop or start.loop, trajectory=start.trajectory | _movement(trajectory))
+    move = _movement(trajectory)
+    if move.get('curves'): move = move | dict(curves=start.trajectory.get('curves', {}) | move['curves']) # the others of the recipe stay
+    start = start.replace(loop=loop or start.loop, trajectory=start.trajectory | move)
     todo = [(start.replace(**more), label) for k in range(n) for more,label in _swept(sweep, start, k)]
     names = options['names'] or [f'{model.name}-{o.seed}{label}' for o,label in todo]
     with keeping_takes():
@@ -197,7 +199,7 @@ def _movement(words):
             try: move |= dict(walk=float(v)) if k=='walk' else dict(curves=move.get('curves', {}) | {k: _curve(k, v)})
             except ValueError as e:
                 if isinstance(e, SdaudioError): raise
-                raise InputError(f"--trajectory {word}", 'NAME=VALUES, NAME=SHAPE@RATE:LOW:HIGH, NAME=FILE, walk=NUMBER or a .json', '--trajectory axis1=-1,2,0') from None
+                raise InputError(f"--trajectory {word}", 'NAME=VALUES, NAME=SHAPE@RATE:LOW:HIGH:PHASE, NAME=FILE, walk=NUMBER or a .json', '--trajectory axis1=-1,2,0') from None
     from sdaudio.generate import Trajectory
     return Trajectory.from_dict(move).to_record()
 
@@ -207,7 +209,9 @@ def _curve(k, v):
     there = os.path.exists(v) # values may be longer than any name
     if '@' in v and not there:
         shape,_,numbers = v.partition('@')
-        return lfo(*map(float, numbers.split(':')), lfo=shape)
+        numbers = [float(o) for o in numbers.split(':')]
+        if len(numbers)>4: raise ValueError
+        return lfo(**dict(zip(('rate', 'low', 'high', 'phase'), numbers)), lfo=shape)
     if there: return envelope(v, 0. if k in ('density', 'variation') else -1., 1.)
     values = [float(o) for o in v.split(',')]
     return [[i/max(1, len(values)-1), o] for i,o in enumerate(values)]

@@ -191,7 +191,7 @@ def _perform(c, as_json, kwargs, ctx):
         if c.live and done and isinstance(e, KeyboardInterrupt): return say('ended') # as a server does
         raise typer.Exit(_failed(e, as_json, done, out)) from e
 
-def _print_json(o, out): print(json.dumps(o, ensure_ascii=False, allow_nan=False), file=out, flush=True)
+def _print_json(o, out): print(json.dumps(o, allow_nan=False), file=out, flush=True) # ASCII, whatever the terminal can show
 
 def _failed(e, as_json=False, done=(), out=None):
     "Say in words what went wrong; the exit code"

@@ -43,12 +43,16 @@ def _natural(p):
     "A sort key by which take 2 comes before take 10"
     return [(0, int(o), '') if o.isdecimal() else (1, 0, o.casefold()) for o in re.split(r'([0-9]+)', p) if o], p
 
-def _find(root):
-    "Audio files below a folder, in natural order; hidden ones are skipped, whatever the folders above are called"
-    found = []
-    for d,dirs,names in os.walk(root):
-        dirs[:] = [o for o in dirs if not o.startswith('.')]
-        found += [Path(d)/o for o in names if not o.startswith('.') and Path(o).suffix.lower() in _suffixes | _foreign]
+def _find(root, closed=None):
+    "Audio files below a folder and behind its links, in natural order, and in `closed` the folders that cannot be read; hidden ones are skipped, whatever the folders above are called"
+    found,seen,todo = [],set(),[root]
+    for start in todo: # each folder once, and what lies there itself before what a link leads to
+        if start is not root and os.path.realpath(start) in seen: continue
+        for d,dirs,names in os.walk(start, onerror=lambda e: closed is not None and closed.append(Path(e.filename))):
+            seen.add(os.path.realpath(d))
+            dirs[:] = [o for o in dirs if not o.startswith('.') and os.path.realpath(os.path.join(d, o)) not in seen]
+            todo += [o for n in dirs if os.path.islink(o := os.path.join(d, n))]
+            found += [Path(d)/o for o in names if not o.startswith('.') and Path(o).suffix.lower() in _suffixes | _foreign]
     return sorted(found, key=lambda p: _natural(p.relative_to(root).as_posix()))
 
 # %% ../nbs/11_corpus.ipynb #2082928f
@@ -60,15 +64,15 @@ def _absent(src):
     return InputError(f"'{src}' does not exist", 'a folder with recordings, or the name of a saved corpus',
                       f"check the spelling{'; near: '+', '.join(near[:3]) if near else ''}")
 
-def _gather(src):
-    "`(root, files)` of a folder, a file, or a list of both"
+def _gather(src, closed=None):
+    "`(root, files)` of a folder, a file, or a list of both; folders that cannot be read are noted in `closed`"
     one = isinstance(src, (str, os.PathLike))
-    paths = [Path(o).expanduser() for o in ([src] if one else src)]
+    paths = [Path(os.path.expanduser(o)) for o in ([src] if one else src)]
     absent = [f"'{o}'" for o in paths if not o.exists()]
     if absent and one: raise _absent(src)
     if absent: raise InputError(f"no such file: {', '.join(absent)}", 'a list of folders and audio files')
-    if len(paths) == 1 and paths[0].is_dir(): return paths[0], _find(paths[0])
-    files = list(dict.fromkeys(f.absolute() for p in paths for f in (_find(p) if p.is_dir() else [p]))) # a file that is named twice counts once
+    if len(paths) == 1 and paths[0].is_dir(): return paths[0], _find(paths[0], closed)
+    files = list(dict.fromkeys(f.absolute() for p in paths for f in (_find(p, closed) if p.is_dir() else [p]))) # a file that is named twice counts once
     try: root = Path(os.path.commonpath([p.absolute() if p.is_dir() else p.absolute().parent for p in paths])) if paths else Path('.')
     except ValueError: root = Path('.') # on different drives of Windows
     return root, files
@@ -120,11 +124,12 @@ class Problem(Config):
 # %% ../nbs/11_corpus.ipynb #24b4f9d2
 class _Meter:
     "What one pass over the samples tells"
-    def __init__(self, sr, channels, seconds=0.):
+    def __init__(self, sr, channels, seconds=0., steep=5e-3):
         self.sr,self.channels,self.n,self.peak,self.bad,self.clipped,self.power,self.mid = sr,channels,0,0.,0,0,0.,0.
         self.means,self.env,self.lo,self.hi,self.bands,self.loud = [],[],[],[],[],[]
         self.rest,self.hiss,self.vast = np.zeros((channels, 0), np.float32),0,0
         self.digest = blake2b(f'{sr} {channels}'.encode(), digest_size=8)
+        self.steep = steep # a step that is more than the coarseness of the file
         fine = max(1, round(sr/400))
         self.step = 20*fine # samples between two points of the envelope
         self.fine = fine if seconds < 60 else self.step # ... of the drawing
@@ -139,7 +144,7 @@ class _Meter:
         self.n += y.shape[1]
         top = float(max(y.max(), -y.min()))
         self.peak = max(self.peak, top)
-        if top > .98: self.clipped,self.hiss = self.clipped+_flat_tops(y),self.hiss+_hiss(y, self.step)
+        if top > .98: self.clipped,self.hiss = self.clipped+_flat_tops(y, self.steep),self.hiss+_hiss(y, self.step)
         y = np.concatenate([self.rest, y], 1)
         k = y.shape[1]//self.step*self.step
         if k: self.measure(y[:, :k], self.step)
@@ -220,10 +225,12 @@ def _loudness(power, k, quiet=-70.):
     return mean(v[v > mean(v)-10])
 
 # %% ../nbs/11_corpus.ipynb #98974985
-def _flat_tops(y):
+_steep = dict(PCM_U8=.02, PCM_S8=.02, ULAW=.08, ALAW=.08) # two steps of such a file
+
+def _flat_tops(y, steep=5e-3):
     "Places near full scale that the wave runs into steeply and where it then stands still"
     d = np.abs(np.diff(y))
-    return int(((np.abs(y[:, 1:-2]) > .98) & (d[:, :-2] > 5e-3) & (d[:, 1:-1] < 2e-4) & (d[:, 2:] < 2e-4)).sum())
+    return int(((np.abs(y[:, 1:-2]) > .98) & (d[:, :-2] > steep) & (d[:, 1:-1] < 2e-4) & (d[:, 2:] < 2e-4)).sum())
 
 def _hiss(y, step):
     "Steps in which every channel is white noise that fills the whole scale: data that is no sound, read as sound"
@@ -286,7 +293,7 @@ class _Seen:
         "Write down what is new, all at once"
         if self.new: self._do('insert or replace into seen values (?,?)', [*self.new.items()], True)
 
-_LOOK = 1 # raise it when files are looked into differently
+_LOOK = 2 # raise it when files are looked into differently
 
 def _packed(m):
     "A meter as bytes that hold numbers only"
@@ -317,7 +324,7 @@ def _look(path, name, seen, tick=lambda share: None, stop=None):
                 return None, None, found
             digest = content_hash(path)
             if not (known := (m := seen.meter(digest)) is not None):
-                m = _Meter(sr, ch, f.frames/sr)
+                m = _Meter(sr, ch, f.frames/sr, _steep.get(f.subtype, 5e-3))
                 for b in read_blocks(f):
                     m.add(b)
                     tick(len(b)/max(1, f.frames))
@@ -373,8 +380,8 @@ class Corpus:
         if not isinstance(folder_or_files, (str, os.PathLike)): folder_or_files = list(folder_or_files) # it is gone through twice
         self.include,self.exclude,self.copies = _listed(include),_listed(exclude),copies
         if (kept := _saved(folder_or_files, getattr(self, '_by_name', False))): folder_or_files,name = self._adopt(kept, name)
-        self.root,paths = _gather(folder_or_files)
-        self.sources = [str(Path(o).expanduser().absolute()) for o in _listed(folder_or_files)]
+        self.root,paths = _gather(folder_or_files, closed := [])
+        self.sources = [str(Path(os.path.expanduser(o)).absolute()) for o in _listed(folder_or_files)]
         self.name = name or self.root.absolute().name or 'corpus'
         names = [_relative(p, self.root) for p in paths]
         if not paths: raise CorpusError(f"no audio in '{self.root}'", 'files of the kinds '+' '.join(sorted(o[1:] for o in _suffixes)), 'another folder')
@@ -385,6 +392,7 @@ class Corpus:
         self._seen = [(f, m) for f,m,_ in looked if f]
         self.files = [f for f,_ in self._seen]
         self.problems = [p for *_,ps in looked for p in ps]+said+self._together()
+        self.problems += [Problem(_relative(p, self.root), 'refused', 'a folder that cannot be read', 'its recordings are not used; change its permissions') for p in closed]
         if not self.files:
             why = '\n'.join(f'  {p.name}: {p.what}' for p in self.problems if p.severity == 'refused')
             raise CorpusError(f"no usable audio in '{self.root}':\n{why}", 'at least one recording of 50 ms that is not silent')
@@ -593,7 +601,7 @@ def _kept_as(name):
 
 def _saved(src, by_name=False):
     "The record that a name stands for; a file or folder of that name goes before"
-    if not isinstance(src, (str, os.PathLike)) or (Path(src).expanduser().exists() and not by_name) or len(Path(src).parts) != 1: return None
+    if not isinstance(src, (str, os.PathLike)) or (os.path.exists(os.path.expanduser(src)) and not by_name) or len(Path(src).parts) != 1: return None
     path = _kept_as(str(src))
     return path and read_json(path)
 
@@ -870,6 +878,16 @@ def without(self:Corpus,
     new._seen = [(f, m) for f,m in self._seen if f.name not in gone]
     new.files = [f for f,_ in new._seen]
     new.problems = [p for p in self.problems if p not in all_ and p.name not in gone]+[Problem(n, 'note', 'left out', 'not used, as asked') for n in dict.fromkeys(names)]+new._together()
+    return new
+
+@patch
+def in_order(self:Corpus,
+    hashes:list # Of its files, as `AudioFile.hash` has them
+)->Corpus:
+    "The same corpus with its files in this order, whatever they are called; those that are not named follow"
+    new,at = copy(self),{h: i for i,h in enumerate(hashes)}
+    new._seen = sorted(self._seen, key=lambda o: at.get(o[0].hash, len(at)))
+    new.files = [f for f,_ in new._seen]
     return new
 
 # %% ../nbs/11_corpus.ipynb #818b9c55

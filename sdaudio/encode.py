@@ -6,6 +6,7 @@
 __all__ = []
 
 # %% ../nbs/76_encode.ipynb #6b7db147
+import os
 import warnings
 from hashlib import blake2b
 from pathlib import Path
@@ -53,7 +54,7 @@ def _as_file(sound):
     if isinstance(sound, Sound):
         kept = home('sounds', f'{blake2b(sound.y.tobytes(), key=str(sound.sr).encode(), digest_size=8).hexdigest()}.wav') # by samples: the file also holds the time
         return kept if kept.exists() else Sound(sound.y, sound.sr).save(kept, bits=32), sound
-    path = Path(sound).expanduser().resolve()
+    path = Path(os.path.expanduser(sound)).resolve()
     if not path.is_file(): raise InputError(f"'{sound}'", "a recording: a file or a Sound")
     return path, Sound.load(path)
 
@@ -106,6 +107,7 @@ def _usual(self:Model, seconds=3., most=16):
         rows,files,known = remembered(self.memory, 64, 4)
         level = 10**(max(o['level_db'] for o in own)/20)
         white = _typical(self.like(Sound(torch.randn(2*self.spec.sr, generator=torch.Generator().manual_seed(0)).numpy()*level, self.spec.sr), 1).away)
-        far = max(3., min(1.25*stray(rows, files, known, 64).quantile(.95).item(), .75*white))
+        usual = stray(rows, files, known, 64) # a single short sound has no other to stray from
+        far = max(3., min(1.25*usual.quantile(.95).item(), .75*white) if len(usual) else .75*white)
         self._most = dict(holes_db=round(top['holes_db']+10, 2), seam=round(4*top['seam'], 2), onsets=round(max(6*often+2, 1.5*top['onsets']), 2), away_db=round(far, 2))
     return self._most

@@ -229,7 +229,7 @@ def bring(self:Library,
     name:str='' # In the library; by default the file's
 )->ModelEntry: # As it is now
     "Copy a model into the library, after a look at all of it"
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     if not path.is_file(): raise InputError(f"'{path}' does not exist", "a model's file")
     model = Model.load(path)
     with library_lock():
@@ -244,7 +244,7 @@ def send(self:Library,
     to:str|Path # A folder, or a path; its name may grow a number
 )->Path: # The file
     "Copy a model out of the library"
-    path,to = model_path(self.pick(name)),Path(to).expanduser()
+    path,to = model_path(self.pick(name)),Path(os.path.expanduser(to))
     if to.is_dir(): to = to/path.name
     return _write_unique(to if to.name.endswith(_SUFFIX) else to.with_name(to.name+_SUFFIX), lambda _: _blocks(path))
 

@@ -92,12 +92,18 @@ def _all(model, todo, jobs):
     if failed: raise failed[0]
     if hold.noted: raise KeyboardInterrupt
 
+def _numbered(p, i):
+    "The same path with a number, inside what `safe_name` leaves of a long name"
+    stem,tail = p.stem,f'-{i}'
+    while safe_name(stem+tail)!=stem+tail: stem = stem[:-1]
+    return p.with_name(stem+tail+p.suffix)
+
 def _paths(names, folder, format, free):
     "A path for each name; the same name again gets a number here, before anything is played, so that it does not matter which process is faster"
     taken = set()
     for name in names:
         p = take_path(folder, name, format)
-        tries = chain([p], (p.with_name(f'{p.stem}-{i}{p.suffix}') for i in count(2)))
+        tries = chain([p], (_numbered(p, i) for i in count(2)))
         p = next(o for o in tries if o.name.lower() not in taken and not (free and (lexists(o) or lexists(sidecar_path(o)))))
         taken.add(p.name.lower())
         yield p

@@ -6,6 +6,7 @@
 __all__ = ['head_radius', 'sound_speed', 'SpatialConfig', 'woodworth_itd', 'head_shadow', 'spatialize']
 
 # %% ../nbs/62_spatial.ipynb #27ce936c
+import os
 import warnings
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -250,6 +251,7 @@ def settle(
 )->SpatialConfig:
     "With the content of its SOFA file, if it has one; another content than the recipe says is refused"
     if not cfg.sofa: return cfg
-    now = _sofa_id(cfg.sofa)
+    path = os.path.abspath(os.path.expanduser(cfg.sofa)) # found again from any folder
+    now = _sofa_id(path)
     if cfg.sofa_id not in ('', now): raise FileError(f"'{cfg.sofa}' has changed ({now})", f'the file with content {cfg.sofa_id}')
-    return cfg.replace(sofa_id=now)
+    return cfg.replace(sofa=path, sofa_id=now)

@@ -48,10 +48,12 @@ def _in_words(path):
     except OSError as e: raise FileError(f'{path}: {_why.get(e.errno, e.strerror or e)}', do=_do.get(e.errno, '')) from e
 
 # %% ../nbs/03_store.ipynb #eb3b2a24
+def _homely(path): return Path(os.path.expanduser(path)) # `~` is the home folder also where no shell says so
+
 @contextmanager
 def _in_place_of(path, new=False):
     "A temporary file that takes the place of another (or, if `new`, a free name) when the block ends well, and vanishes when it does not"
-    path = Path(path)
+    path = _homely(path)
     real = Path(os.path.realpath(path)) # a link keeps pointing to the file
     tmp = real.with_name(f'.{token_hex(4)}.sdaudio-tmp')
     with _in_words(path):
@@ -77,7 +79,7 @@ def write_bytes(
     "Write a file so that it is either all there or as it was"
     with _in_place_of(path, new) as tmp, open(tmp, 'wb') as f:
         for b in data if isinstance(data, Iterator) else (data,): f.write(b)
-    return Path(path)
+    return _homely(path)
 
 # %% ../nbs/03_store.ipynb #e443f9ae
 def _replace(tmp, path):
@@ -142,7 +144,7 @@ def read_json(
     path # A file that `write_json` made, or any JSON
 ): # What it holds
     "Read a record; says what is wrong when it cannot"
-    with _in_words(path): data = Path(path).read_bytes()
+    with _in_words(path): data = _homely(path).read_bytes()
     try: return json.loads(data, parse_constant=_no_nan) # as bytes: Windows writes UTF-16, or a mark in front
     except (ValueError, RecursionError) as e: raise FileError(f'{path} is damaged or no JSON: {e}', do='restore it from a copy, or delete it') from e
 
@@ -172,12 +174,13 @@ def save_tensors(
         except SafetensorError as e:
             if n := re.search(r'os error (\d+)', str(e)): raise OSError(int(n[1]), str(e), None, int(n[1])) from e
             raise
-    return Path(path)
+    return _homely(path)
 
 # %% ../nbs/03_store.ipynb #d8ccb5b1
 @contextmanager
 def _open_tensors(path, framework):
     "An open safetensors file of ours, or a `FileError` that says what it is instead"
+    path = _homely(path)
     with _in_words(path):
         if Path(path).is_dir(): raise IsADirectoryError(errno.EISDIR, 'is a folder')
         with open(path, 'rb') as f: start = f.read(9)
@@ -246,7 +249,7 @@ def unique_path(
     path # Where one would like to write
 )->Path: # The same, or with -2, -3 ... before the suffix
     "A path at which nothing exists yet"
-    p = first = Path(path)
+    p = first = _homely(path)
     if not first.name: raise InputError(f"'{path}'", 'a name for what is made', 'a folder or a file inside it')
     n = 1
     while os.path.lexists(p): p = first.with_stem(f'{first.stem}-{(n := n+1)}')

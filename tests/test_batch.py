@@ -103,3 +103,11 @@ def test_ctrl_c_with_two_processes(model, tmp_path, sdaudio_home, monkeypatch):
     assert run([*line, str(tmp_path/'two'), '-n', str(n+1), '--missing'])==0
     more = contents(tmp_path/'two')
     assert two.items()<more.items() and set(more)-set(two)=={f'take {n+5:03} +0.0.wav', f'take {n+5:03} +0.0.wav.json'}
+
+
+def test_long_names_get_numbers_that_stay(model, tmp_path):
+    "The number is not cut off again, so that no take lands on another"
+    recipes,name = [Recipe(seed=s, duration=.1) for s in range(3)],'n'*90
+    for given in (dict(overwrite=True), dict(missing=True)):
+        paths = [p.name for p,_ in write_takes(model, recipes, tmp_path/str(given), names=name, **given)]
+        assert paths==['n'*80+'.wav', 'n'*78+'-2.wav', 'n'*78+'-3.wav'] and [from_sidecar(tmp_path/str(given)/p).seed for p in paths]==[0, 1, 2]

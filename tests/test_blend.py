@@ -91,6 +91,12 @@ def test_controls_by_descriptor():
     alone, one = _alike([a], [1.])
     assert one == [dict(brightness=1.)] and alone[0].high == 2
 
+def test_a_renamed_control_is_blended():
+    a, b = _with_control('brightness', .3), _with_control('brightness', .6)
+    b.controls[:] = [b.controls[0].replace(name='shine', was=['brightness']), Control('warmth', -1, 1, -1, 1, effect=dict(warmth=3.))]
+    found, factors = _alike([a, b], [.5, .5])
+    assert [c.name for c in found] == ['brightness'] and not found[0].reason and factors[1]['brightness'] == pytest.approx(.45/.6)
+
 @pytest.mark.parametrize('models_, weights', [([], None), ([1]*5, None)])
 def test_how_many(models, models_, weights):
     with pytest.raises(InputError, match='one to 4'): Blend([models['tabla']]*len(models_), weights)

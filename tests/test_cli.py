@@ -140,6 +140,19 @@ def test_json(run, here, shop):
     assert m['controls'][0]['name'] == 'axis1' and m['about']['corpus']['files'] == 4
     assert result('doctor')['python']
 
+def test_json_is_ascii(here, tmp_path):
+    "So that every terminal and every pipe passes it on as it is"
+    demo_corpus(tmp_path/'Möwen', n=2)
+    r = here('corpus', tmp_path/'Möwen', '--json')
+    assert r.stdout.isascii() and json.loads(r.stdout)[0]['name'] == 'Möwen'
+
+def test_movements_are_added_to_those_of_a_recipe(here, tmp_path):
+    (tmp_path/'r.json').write_text(json.dumps(dict(seed=1, duration=.2, trajectory=dict(walk=.2, curves=dict(axis1=[[0, 0.], [1, 1.]], density=[[0, .2], [1, .4]])))))
+    r = here('generate', 'Bells & Co', '--recipe', 'r.json', '--trajectory', 'axis1=sine@.5:-1:1:.25', '--json')
+    move = json.loads(r.stdout)[0]['recipe']['trajectory']
+    assert move['walk'] == .2 and move['curves'] == dict(axis1=dict(lfo='sine', rate=.5, low=-1., high=1., phase=.25), density=[[0., .2], [1., .4]])
+    assert 'PHASE' in in_words(here('generate', 'Bells & Co', '--trajectory', 'axis1=sine@.5:-1:1:.25:3'), 2)
+
 @pytest.mark.parametrize('args, code', [(['generate', 'harbour'], 2), (['generate', '--nonsense'], 2), (['corpus', 'nowhere'], 2), (['corpus', '.'], 1), (['nonsense'], 2)])
 def test_json_when_it_fails(here, args, code):
     r = here(*args, '--json')

@@ -448,3 +448,45 @@ def test_made_of_a_generator(tmp_path):
     for i in range(2): noise(seed=i).save(tmp_path/f'{i}.wav')
     Corpus(p for p in sorted(tmp_path.glob('*.wav'))).save('two')
     assert len(Corpus.open('two')) == 2
+
+def test_links_are_followed(tmp_path):
+    "Each folder once, by the name it has where it lies; links to nowhere, or round, do no harm"
+    d,far = tmp_path/'rec',tmp_path/'far'
+    for i,n in enumerate(['rec/own/a.wav', 'far/b.wav', 'far/deep/c.wav', 'far/.hidden/d.wav']): (tmp_path/n).parent.mkdir(parents=True, exist_ok=True); noise(seed=i).save(tmp_path/n)
+    try: (d/'away').symlink_to(far, target_is_directory=True)
+    except OSError: pytest.skip('no links here')
+    for n,to in (('a link to own', d/'own'), ('gone', tmp_path/'nowhere'), ('own/up', d)): (d/n).symlink_to(to, target_is_directory=True)
+    (far/'deep'/'back').symlink_to(far, target_is_directory=True)
+    c = Corpus(d)
+    assert [f.name for f in c.files] == ['away/b.wav', 'away/deep/c.wav', 'own/a.wav'] and not [p for p in c.problems if p.severity == 'refused']
+
+def test_a_closed_folder_is_said(good, monkeypatch):
+    (good/'locked').mkdir()
+    real = os.scandir
+    def scandir(p='.'):
+        if str(p).endswith('locked'): raise PermissionError(13, 'Permission denied', str(p))
+        return real(p)
+    monkeypatch.setattr(os, 'scandir', scandir)
+    assert finding(Corpus(good), 'locked') == ('refused', 'a folder that cannot be read')
+
+def test_order(tmp_path):
+    for i in range(3): noise(seed=i).save(tmp_path/f'{i}.wav')
+    c = Corpus(tmp_path)
+    hashes = [f.hash for f in c.files]
+    other = c.in_order([hashes[2], 'none', hashes[0]])
+    assert [f.name for f in other.files] == ['2.wav', '0.wav', '1.wav'] and other.id == c.id and [f.name for f in c.files] == ['0.wav', '1.wav', '2.wav']
+    assert np.array_equal(other.load(0).y, c.load(2).y)
+
+def test_a_folder_that_begins_like_a_home(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path/'~drafts').mkdir()
+    noise().save(tmp_path/'~drafts'/'a.wav')
+    assert len(Corpus('~drafts')) == 1
+
+@pytest.mark.parametrize('subtype', ['PCM_U8', 'ULAW', 'ALAW'])
+def test_a_coarse_file_is_not_clipped_for_that(tmp_path, subtype):
+    y = np.sin(2*np.pi*110*np.arange(SR)/SR)
+    sf.write(tmp_path/'loud.wav', y, SR, subtype)
+    sf.write(tmp_path/'clipped.wav', np.clip(3*np.sin(2*np.pi*1700*np.arange(SR)/SR+1), -1, 1), SR, subtype)
+    c = Corpus(tmp_path)
+    assert [p.name for p in c.problems if 'clipped in' in p.what] == ['clipped.wav']

@@ -9,14 +9,20 @@ import numpy as np
 import pytest
 import torch
 
+import sdaudio.controls
+import sdaudio.model as models
 from sdaudio.config import CorpusError, FileError, InputError
 from sdaudio.corpus import Corpus
 from sdaudio.dataset import DataConfig, Excerpts, Pictures
 from sdaudio.demo import demo_corpus
 from sdaudio.generate import Recipe
+from sdaudio.loss import LossConfig
 from sdaudio.model import Model, Settings, start_model, train
 from sdaudio.sound import Sound
 from sdaudio.trainer import Callback, CancelFit
+from sdaudio.vae import VAEConfig
+
+light = Settings(data=DataConfig(n_frames=32), net=VAEConfig(latent_dim=16, width=48, depth=1), loss=LossConfig(heard=1))
 
 
 @pytest.fixture(scope='module')
@@ -177,3 +183,46 @@ def demo_silent():
     folder = Path(tempfile.mkdtemp())
     Sound(np.zeros(48_000, np.float32), 48_000).save(folder/'silent.wav')
     return start_model(Corpus(folder), progress=False)
+
+
+def test_names_and_locks_outlive_more_training(tmp_path, monkeypatch):
+    "Of the model that the run has left in the library, and of no other"
+    corpus,seen = demo_corpus(tmp_path/'c', n=3),[]
+    def go(steps, name='bells'): return train(corpus, steps=steps, name=name, settings=light, progress=False, previews=False)
+    a = go(1)
+    a.rename_control('axis1', 'wood'); a.lock('wood'); a.save()
+    assert a.rung(0).controls[0].name=='wood' if a.ladder else True
+    b = go(2)
+    assert (b.controls[0].name, b.controls[0].was, b.controls[0].locked)==('wood', ['axis1'], True) and go(1, 'other').controls[0].name=='axis1'
+    b.latent.examples.append(dict(name='mine')); b.save(overwrite=True)
+    monkeypatch.setattr(models, '_analyse', lambda *_, before, **__: seen.append(before) or b.latent)
+    c = go(3)
+    assert [o['name'] for o in seen[0].examples]==['mine'] and c.controls[0].name=='wood'
+
+
+def test_the_same_is_held_out_whatever_it_is_called(tmp_path, monkeypatch):
+    "A training that goes on, a scorecard and a model that grows judge by what was never trained on"
+    d,held = tmp_path/'c',lambda data: {data.pics.corpus[i].hash for i,*_ in data.valid}
+    settings,seen = light.replace(data=DataConfig(by_file=4)),[]
+    def start(*args, real=models.start_model): seen.append(held((o := real(*args))[1])); return o
+    monkeypatch.setattr(models, 'start_model', start)
+    def go(): return train(Corpus(d), steps=2, name='bells', settings=settings, progress=False, previews=False)
+    demo_corpus(d, n=5)
+    model,names = go(),sorted(p.name for p in d.glob('*.flac'))
+    for i,n in enumerate(names): (d/n).rename(d/f'{(i+1)%5}.flac')
+    assert held(Excerpts(Pictures(Corpus(d), model.spec), settings.data))!=seen[0] # the folder alone would say something else
+    go()
+    assert seen[1]==seen[0]
+    monkeypatch.setattr(models, '_measured', lambda model, data, *_: held(data))
+    assert model.scorecard(Corpus(d), progress=False)==seen[0]==held(models._past(model, d, [], False))
+    model.about['training']['run'] = '' # trained elsewhere
+    assert held(models._past(model, d, [], False))==seen[0]
+
+
+def test_growing_finds_recordings_of_a_model_with_copies(tmp_path):
+    d = tmp_path/'c'
+    corpus = demo_corpus(d, n=3)
+    Sound(corpus.load(0, sr=None).y*.7, corpus[0].sr).save(d/'again.wav', bits=32)
+    assert len(Corpus(d))==3
+    model,_ = start_model(Corpus(d, copies=True), light, progress=False)
+    assert len(models._past(model, d, [], False).pics.corpus)==4

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings as hypothesis_settings, strategies as st
 
+import sdaudio.encode
 from sdaudio import cli
 from sdaudio.config import InputError
 from sdaudio.corpus import Corpus
@@ -203,3 +204,15 @@ def test_silence_that_was_held_out_ends_no_training(home, tmp_path):
     assert data.held_cuts() and data.recorded(data.held_cuts()).abs().max()==0 # the premise
     model = train(corpus, steps=2, minutes=5, name='silent end', settings=small, progress=False, previews=False)
     assert model.scorecard().excerpts and model.generate(duration=.5).peak_db>-60
+
+
+def test_a_single_short_sound_has_none_to_compare_with(home, tmp_path):
+    "Its instrument is judged all the same: what is near is a copy, what is far is not"
+    t = np.arange(24_000)/48_000
+    Sound(.3*np.sin(2*np.pi*300*t)*np.exp(-t*6), 48_000).save(tmp_path/'bell.wav')
+    model,_ = start_model(Corpus(tmp_path), small, progress=False)
+    rows,files,known = remembered(model.memory, 64, 4)
+    assert not len(stray(rows, files, known, 64)) and novelty(torch.tensor([.5, 9.]), torch.zeros(0)).tolist()==[0., 100.]
+    hiss = Sound(.1*np.random.default_rng(0).standard_normal(48_000), 48_000)
+    assert model.like(Sound.load(tmp_path/'bell.wav')).novelty==0 and model.like(hiss).novelty==100
+    assert model.report(hiss).figures['away_db']>3 and model.report(model.generate(duration=1.)).limits

@@ -8,7 +8,7 @@ from sdaudio.config import FileError, InputError
 from sdaudio.export import from_tags
 from sdaudio.generate import Recipe
 from sdaudio.sound import Sound
-from sdaudio.spatial import SpatialConfig, head_shadow, spatialize, woodworth_itd
+from sdaudio.spatial import SpatialConfig, head_shadow, settle, spatialize, woodworth_itd
 from sdaudio.take import Take
 
 RECORDINGS = ('ambient/ambi_choir', 'ambient/ambi_drone', 'tabla/tabla_na', 'loops/loop_garzul', 'strings/guit_em9')
@@ -161,3 +161,9 @@ def test_recipe_remembers(tmp_path):
     t = Take(noise().y, 48000, Recipe(seed=3)).spatialize('binaural', path=[(0, -90, 0, 1), (1, 90, 0, 2)])
     assert from_tags(t.export(tmp_path/'x.flac')).spatial == t.recipe.spatial
     assert SpatialConfig.from_dict(t.recipe.spatial).path == ((0, -90, 0, 1), (1, 90, 0, 2))
+
+def test_a_head_is_found_from_any_folder(tmp_path, monkeypatch):
+    (tmp_path/'head.sofa').write_text('a head')
+    monkeypatch.chdir(tmp_path)
+    for k in ('HOME', 'USERPROFILE'): monkeypatch.setenv(k, str(tmp_path))
+    for p in ('head.sofa', '~/head.sofa'): assert settle(SpatialConfig(kind='binaural', sofa=p)).sofa == str(tmp_path/'head.sofa')

@@ -325,3 +325,11 @@ def test_a_header_that_begins_like_a_pickle(tmp_path):
         seen.add(data[:2])
         assert load_tensors(tmp_path/'m')[1]['a']=='x'*pad
     assert {b'\x80\x03', b'PK'} <= seen
+
+def test_the_home_folder_by_its_sign(tmp_path, monkeypatch):
+    "Where no shell has put the folder in the place of `~`; a name that only begins so is a name"
+    for k in ('HOME', 'USERPROFILE'): monkeypatch.setenv(k, str(tmp_path/'me'))
+    (tmp_path/'here').mkdir(); monkeypatch.chdir(tmp_path/'here')
+    assert write_json('~/a.json', [1]) == tmp_path/'me'/'a.json' and read_json('~/a.json') == [1] and unique_path('~/a.json') == tmp_path/'me'/'a-2.json'
+    assert read_meta(save_tensors(Path('~/t.bin'), dict(t=np.zeros(2)), dict(a=1))) == dict(a=1) == read_meta('~/t.bin')
+    assert write_json('~drafts/a.json', [2]) == Path('~drafts/a.json') and [p.name for p in (tmp_path/'here').iterdir()] == ['~drafts']
