@@ -362,8 +362,8 @@ def keep(self:ModelDashboard)->str:
     "The take at which the player stands, as a preset"
     take = self._now()
     name = self.preset_name.value.strip() or f'seed {take.recipe.seed} {take.id[:4]}'
-    self.model.presets.save(name, take, seed=True)
-    self._refresh()
+    p = self.model.presets.save(name, take, seed=True)
+    self._refresh(p.name)
     return f"kept as the preset '{name}'"
 
 @patch
@@ -418,7 +418,7 @@ def free(self:ModelDashboard)->str:
 
 @patch
 def _preset(self:ModelDashboard):
-    if self.presets.value is None: raise InputError('no preset is chosen', 'one of the list')
+    if self.presets.value is None: raise InputError('no preset is chosen', 'one of the list', 'click on it')
     return self.presets.value
 
 @patch
@@ -437,7 +437,7 @@ def save_preset(self:ModelDashboard):
 def recall_preset(self:ModelDashboard)->Recipe:
     "Set everything as the preset has it"
     p = self.model.presets[self._preset()]
-    r = self.model.presets.recipe(p.name, **{k: w.value for k,w in self.settings.items() if k not in p.recipe})
+    r = self.model.presets.recipe(p.name, **({} if 'seed' in p.recipe else dict(seed=self.settings['seed'].value)))
     self.set(r)
     return r.replace(model='') # with what no widget shows
 
@@ -469,8 +469,9 @@ def undo_preset(self:ModelDashboard)->str:
 def _refresh(self:ModelDashboard, name=None):
     "The name of the instrument, and the list of its presets"
     self.title.value,there = f'<div style="font-size:1.2rem;font-weight:600">{escape(self.model.name)}</div>',self.model.presets.list()
+    name = name or self.presets.value
     self.presets.options = [(f"{o.folder+' / ' if o.folder else ''}{o.name}: {o.words()}", o.name) for o in there]
-    if name in [o.name for o in there]: self.presets.value = name
+    self.presets.value = name if name in [o.name for o in there] else None
     self._shown = self.model.name
 
 # %% ../nbs/81_ui_model.ipynb #13a2b4f3

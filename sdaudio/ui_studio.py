@@ -107,6 +107,7 @@ def _arrive(self:Studio):
         old,(words,steps) = box.children,said.get(k, ('', []))
         box.children = (row(small(words), *(self._step(o) for o in steps), grid_gap='0 .4rem'),) if words else ()
         for o in old: _close(o)
+    if self.leaves.tabs.value=='Play' and self.instrument: self.instrument._refresh()
     if self.leaves.tabs.value=='History': self.history.look_up()
     if self.leaves.tabs.value=='Library': self.library.look_up()
 
