@@ -173,7 +173,7 @@ def again_exactly(self:HistoryDashboard):
         self.player.look(take)
         return 'the same, sample by sample'
     def call(job):
-        with collected() as notes: take = self.kept.regenerate(id)
+        with collected() as notes: take = self.kept.regenerate(id, progress=job.tick)
         if notes: raise InputError('; '.join(notes))
         return take
     return call,then

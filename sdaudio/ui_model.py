@@ -355,7 +355,7 @@ def compare(self:ModelDashboard):
         self._played = c.originals
         self.player.hear(c.a, c.b, names='AB', about=c.names)
         return f'A: {c.names[0]}\nB: {c.names[1]}\nBoth at {c.lufs:.1f} LUFS and at the same position; keys A and B switch.'
-    return lambda job: Comparison(a, self.model.play(recipe, tell=False)),then
+    return lambda job: Comparison(a, self.model.play(recipe, tell=False, progress=job.tick)),then
 
 @patch
 def keep(self:ModelDashboard)->str:
@@ -479,12 +479,12 @@ def _refresh(self:ModelDashboard, name=None):
 def encode(self:ModelDashboard):
     "A recording through the model, with the sliders as they stand"
     if not self.file.path: raise InputError('no recording', 'a file', 'choose one with Recording')
-    path,timbre = self.file.path,self.timbre.path
+    path,timbre,at = self.file.path,self.timbre.path,self._at()
     def then(take):
         self.set(take.recipe)
         self.show(take, new=False)
         return take.about_source()
-    return lambda job: self.model.encode(path, timbre=timbre, **self._at()),then
+    return lambda job: self.model.encode(path, timbre=timbre, progress=job.tick, **at),then
 
 @patch
 def own_timbre(self:ModelDashboard)->str:
