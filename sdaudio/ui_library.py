@@ -90,7 +90,8 @@ def look_up(self:LibraryDashboard,
     def note(o): return o.problem or '  '.join(filter(None, [f'{o.corpus}: {o.files} recordings, {o.seconds:.0f} s', f'{o.steps} steps', f'MR {o.mr:.2f}'*bool(o.mr), o.created[:10], *('#'+t for t in o.tags), o.description]))
     with self.quiet():
         self.models.show([(o.name, o.name, note(o)) for o in found], {o.name: self.kept.preview(o.name).get('picture', b'') for o in found[:_DRAWN] if not o.problem})
-        self.models.value = chosen if chosen in [o.name for o in found] else ''
+        was,self.models.value = self.models.value,chosen if chosen in [o.name for o in found] else ''
+        if self.models.value not in ('', was): self._fill(self.kept[self.models.value])
         tags = [('all tags', ''), *((t, t) for t in sorted({t for o in all_ for t in o.tags}))]
         if tuple(tags)!=tuple(self.only.options):
             kept,self.only.options = self.only.value,tags
@@ -104,12 +105,15 @@ def _name(self:LibraryDashboard):
     return self.models.value
 
 @patch
+def _fill(self:LibraryDashboard, o): self.name.value,self.tags.value,self.about.value = o.name,' '.join(o.tags),o.description
+
+@patch
 def hear(self:LibraryDashboard):
     "The small sound that the chosen instrument brings along"
     name = self.models.value
     if not name: return
     o = self.kept[name]
-    with self.quiet(): self.name.value,self.tags.value,self.about.value = o.name,' '.join(o.tags),o.description
+    with self.quiet(): self._fill(o)
     if o.problem: raise InputError(f"'{name}': {o.problem}", 'an instrument that can be opened')
     def then(seen):
         mp3,sound = seen
