@@ -6,6 +6,7 @@
 __all__ = ['LibraryDashboard']
 
 # %% ../nbs/81_ui_library.ipynb #8a5dd718
+import os
 from io import BytesIO
 from pathlib import Path
 
@@ -31,7 +32,7 @@ class LibraryDashboard(Board):
         folder:str|Path='.' # Where Export writes
     ):
         super().__init__()
-        self.kept,self.opened,self.folder,self.chosen = library or Library(),opened or self._below,Path(folder),''
+        self.kept,self.opened,self.folder,self.chosen = library or Library(),opened or self._below,Path(os.path.expanduser(folder)),''
         self.model_dashboard = None
         self._parts()
         self.widget = self._layout()

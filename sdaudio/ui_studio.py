@@ -6,6 +6,7 @@
 __all__ = ['Studio']
 
 # %% ../nbs/82_ui_studio.ipynb #1e83724e
+import os
 from pathlib import Path
 
 import ipywidgets as W
@@ -32,7 +33,7 @@ class Studio(Board):
         folder:str|Path='takes' # Where exports go
     ):
         super().__init__()
-        self.folder,self.instrument = Path(folder),None
+        self.folder,self.instrument = Path(os.path.expanduser(folder)),None
         self.corpus,self.training = CorpusDashboard(changed=self._read),TrainingDashboard(trained=self.play)
         self.history,self.library = HistoryDashboard(History()),LibraryDashboard(Library(), opened=self._opened, folder=self.folder)
         self.bench = W.VBox([], layout=W.Layout(min_width='0', width='auto'))
