@@ -14,13 +14,13 @@ from random import SystemRandom
 import ipywidgets as W
 from fastcore.basics import patch
 
-from .config import InputError
+from .config import InputError, SdaudioError
 from .store import _write_unique, home, safe_name
 from .generate import Recipe, envelope, lfo
 from .spatial import SpatialConfig
 from .export import ExportConfig, depths, take_path
 from .take import Take
-from .model import Model
+from .model import Model, _record_of, model_path
 from .compare import Comparison
 from .encode import SoundMap # with it a model can encode, and likewise below
 from .controls import Solved
@@ -545,18 +545,30 @@ def _say_examples(self:ModelDashboard):
 def make_control(self:ModelDashboard):
     "A control of your own from examples"
     name,more,less = self.own.value.strip(),list(self.more),list(self.less)
-    def then(c):
+    def call(job):
+        c = self.model.make_control(name, more, less)
+        return c,self._kept() if c.verified else ''
+    def then(made):
+        c,kept = made
         self._sliders()
-        return f"'{c.name}' is a control now: one unit does {c.about}" if c.verified else ''
-    return lambda job: self.model.make_control(name, more, less),then
+        return f"'{c.name}' is a control now: one unit does {c.about}. {kept}" if c.verified else ''
+    return call,then
 
 @patch
-def rename(self:ModelDashboard)->str:
+def _kept(self:ModelDashboard):
+    "Write what changed about the controls into the library, if this very instrument is there; else words about what to do"
+    try:
+        if _record_of(model_path(self.model.name)).get('id')==self.model.id: return self.model.save() and 'It is kept in the library.'
+    except SdaudioError as e: return f'It is not kept: {e}'
+    return 'Not kept yet: Save on the leaf Train, or model.save(), writes it.'
+
+@patch
+def rename(self:ModelDashboard):
     "Another name for a control"
     old,c = self.renamed.value,self.model.rename_control(self.renamed.value, self.own.value.strip())
     if old in self.curves: self.curves[c.name] = self.curves.pop(old)
     self._sliders()
-    return f'{old} is now called {c.name}'
+    return lambda job: self._kept(),lambda kept: f'{old} is now called {c.name}. {kept}'
 
 @patch
 def export(self:ModelDashboard):
