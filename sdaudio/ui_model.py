@@ -253,6 +253,18 @@ def set(self:ModelDashboard,
     finally: self._quiet = False
 
 @patch
+def follow(self:ModelDashboard,
+    old:'ModelDashboard' # Of an earlier stage of this instrument
+):
+    "Everything as it stands there, as far as it means the same here"
+    try: r = old.recipe()
+    except SdaudioError: return
+    same = len({o.model.about.get('corpus', {}).get('id') for o in (self, old)})==1
+    curves = {k: v for k,v in r.trajectory.get('curves', {}).items() if k in (*self.sliders, 'density', 'variation')}
+    self.set(r.replace(trajectory={k: v for k,v in r.trajectory.items() if k!='curves' and (same or k!='path')}|(dict(curves=curves) if curves else {}), start=r.start if same or 'file' in r.start else {}))
+    self.live.value,self.which.value = old.live.value,old.which.value if old.which.value in self.which.options else self.which.value
+
+@patch
 def generate(self:ModelDashboard)->Take: # Also in the player
     "A take with everything as it stands; waits for it"
     return self.show(self.model.play(self.recipe(), tell=False))
