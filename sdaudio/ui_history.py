@@ -33,7 +33,7 @@ class HistoryDashboard(Board):
         self.pair,self.test,self.model_dashboard,self.chosen = None,None,None,''
         self._parts()
         self.widget = self._layout()
-        self.look_up()
+        self.press('look_up')
 
     def _still(self): return self.kept.list(limit=12)._repr_html_()
 

@@ -36,7 +36,7 @@ class LibraryDashboard(Board):
         self.model_dashboard = None
         self._parts()
         self.widget = self._layout()
-        self.look_up()
+        self.press('look_up')
 
     def _still(self): return self.kept._repr_html_()
 

@@ -54,7 +54,7 @@ class ModelDashboard(Board):
         self._sliders()
         self._wire()
         self._refresh()
-        self.say('Press Generate for a first take.')
+        self.say('\n'.join(['Press Generate for a first take.', *[f'Presets are not at hand: {self._lost}']*bool(self._lost)]))
 
     def _begun(self, res, verb):
         if isinstance(res, Recipe): self.make(res)
@@ -480,7 +480,9 @@ def undo_preset(self:ModelDashboard)->str:
 @patch
 def _refresh(self:ModelDashboard, name=None):
     "The name of the instrument, and the list of its presets"
-    self.title.value,there = f'<div style="font-size:1.2rem;font-weight:600">{escape(self.model.name)}</div>',self.model.presets.list()
+    self.title.value = f'<div style="font-size:1.2rem;font-weight:600">{escape(self.model.name)}</div>'
+    try: there,self._lost = self.model.presets.list(),''
+    except SdaudioError as e: there,self._lost = [],str(e) # it plays all the same
     name = name or self.presets.value
     self.presets.options = [(f"{o.folder+' / ' if o.folder else ''}{o.name}: {o.words()}", o.name) for o in there]
     self.presets.value = name if name in [o.name for o in there] else None

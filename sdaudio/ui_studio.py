@@ -7,12 +7,14 @@ __all__ = ['Studio']
 
 # %% ../nbs/82_ui_studio.ipynb #1e83724e
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import ipywidgets as W
 from fastcore.basics import patch
 
 from .board import Board, _close, small
+from .config import SdaudioError
 from .corpus import Corpus
 from .history import History
 from .library import Library
@@ -104,6 +106,11 @@ def _one(a, b):
     runs = [o.about.get('training', {}).get('run') for o in (a, b)]
     return a is b or a.name==b.name or None not in runs and runs[0]==runs[1]
 
+def _empty(kept):
+    "Whether nothing was kept; if that cannot be read, its leaf says so"
+    try: return not len(kept)
+    except SdaudioError: return False
+
 def _next(s):
     "Leaf to `(words, steps)`; a step is a leaf to go to, the demo corpus, or the instrument that is ready"
     c,m = s.training.corpus,s.instrument and s.instrument.model
@@ -113,21 +120,22 @@ def _next(s):
         yield 'Train',f'{s.ready.name} is trained. {m.name} stays on the leaf Play until another instrument is opened.',['ready', 'Play']
         yield 'Play',f'{s.ready.name} is trained, and can be played.',['ready']
     if m is None: yield 'Play','There is no instrument here yet: train one, or open one that was kept.',['Train', 'Library'] if c else ['Corpus', 'Library', 'demo']
-    if not len(s.history.kept): yield 'History','Nothing was played yet. Takes come here by themselves.',['Play' if m else 'Corpus']
-    if not len(s.library.kept): yield 'Library','No instrument was kept yet. Save is on the leaf Train.',['Train' if c else 'Corpus']
+    if _empty(s.history.kept): yield 'History','Nothing was played yet. Takes come here by themselves.',['Play' if m else 'Corpus']
+    if _empty(s.library.kept): yield 'Library','No instrument was kept yet. Save is on the leaf Train.',['Train' if c else 'Corpus']
 
 @patch
 def _arrive(self:Studio):
     "What the leaves say about the next step, and names and lists as they are now"
-    if self.instrument: self.instrument.call(self.library.kept._called(self.instrument.model.id, self.instrument.model.name))
+    if self.instrument:
+        with suppress(SdaudioError): self.instrument.call(self.library.kept._called(self.instrument.model.id, self.instrument.model.name))
     said = {k: (words, steps) for k,words,steps in _next(self)}
     for k,box in self.hints.items():
         old,(words,steps) = box.children,said.get(k, ('', []))
         box.children = (row(small(words), *(self._step(o) for o in steps), grid_gap='0 .4rem'),) if words else ()
         for o in old: _close(o)
     if self.leaves.tabs.value=='Play' and self.instrument: self.instrument._refresh()
-    if self.leaves.tabs.value=='History': self.history.look_up()
-    if self.leaves.tabs.value=='Library': self.library.look_up()
+    if self.leaves.tabs.value=='History': self.history.press('look_up')
+    if self.leaves.tabs.value=='Library': self.library.press('look_up')
 
 @patch
 def _step(self:Studio, to):
