@@ -29,7 +29,7 @@ class HistoryDashboard(Board):
         most:int=200 # Takes in the list
     ):
         super().__init__()
-        self.kept,self.most = history or History(),most
+        self.kept,self.most = History() if history is None else history,most
         self.pair,self.test,self.model_dashboard,self.chosen = None,None,None,''
         self._parts()
         self.widget = self._layout()
@@ -189,7 +189,7 @@ def recall(self:HistoryDashboard):
     if o.recipe.blend: raise InputError('a take of several instruments', 'one of a single instrument', 'Play it again plays it with all of them')
     lib = Library()
     name = lib._called(o.recipe.model, o.by) # as it is called now
-    if name not in [m.name for m in lib]: raise InputError(f"the instrument '{name}' is not in the library", 'one that was saved', 'Undo on the leaf Library brings it back if it was deleted; the sound of this take is kept')
+    if name not in [m.name for m in lib]: raise InputError(f"the instrument '{name}' is not in the library", 'one that was saved', 'Undo in the library brings it back if it was deleted; the sound of this take is kept')
     def then(model):
         same = model.id==o.recipe.model
         recipe = o.recipe if same else o.recipe.replace(model='')

@@ -32,7 +32,7 @@ class LibraryDashboard(Board):
         folder:str|Path='.' # Where Export writes
     ):
         super().__init__()
-        self.kept,self.opened,self.folder,self.chosen = library or Library(),opened or self._below,Path(os.path.expanduser(folder)),''
+        self.kept,self.opened,self.folder,self.chosen = Library() if library is None else library,opened or self._below,Path(os.path.expanduser(folder)),''
         self.model_dashboard = None
         self._parts()
         self.widget = self._layout()
