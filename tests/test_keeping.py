@@ -83,7 +83,7 @@ def test_sent_at_once(tmp_path):
 def test_sent_into_a_folder_that_is_not_there_yet(tmp_path):
     tiny('shared')
     assert Library().send('shared', tmp_path/'new'/'folder')==tmp_path/'new'/'folder'/'shared.sdaudio'
-    assert Library().send('shared', tmp_path/'other.sdaudio')==tmp_path/'other.sdaudio' and Model.load(tmp_path/'other.sdaudio').id==Model.load('shared').id
+    assert Library().send('shared', tmp_path/'other.sdaudio')==tmp_path/'other.sdaudio' and (tmp_path/'other.sdaudio').read_bytes()==home('models', 'shared.sdaudio').read_bytes()
 
 def write(id, word): Library().describe('shared', word*500), Presets('shared').update('one', description=word*500), History().note(id, word*500)
 
