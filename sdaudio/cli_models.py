@@ -131,7 +131,7 @@ def _import(
 @command('model export', gives=dict(path=str))
 def _export(
     name:str, # A model in the library
-    to:Path # A folder, or a path; its name may grow a number
+    to:Path # A folder, which is made if need be, or a path that ends in .sdaudio; its name may grow a number
 ):
     "Copy a model out of the library"
     from sdaudio.library import Library

@@ -8,6 +8,7 @@ __all__ = []
 # %% ../nbs/76_encode.ipynb #6b7db147
 import os
 import warnings
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def encode(self:Model,
     trajectory:dict|None=None, # How controls move, see `Trajectory`
     loop:bool=False, # Whether the end leads into the beginning
     rounds:int=20, # How often its path is taken nearer to the recording; 0: as the network says at once, which is quicker, with more of the instrument in it
+    progress:Callable|None=None, # Called with `(done, total, what)` now and then; what it raises ends the rendering
     **controls # Control name to value, in standard deviations
 )->Take: # Its `source` says how far the recording is from those that were learnt
     "A recording through the network and back, with controls on the way; or its gesture with another one's timbre"
@@ -45,7 +47,7 @@ def encode(self:Model,
     if timbre is not None:
         other,_ = _as_file(timbre)
         start |= dict(timbre=str(other), timbre_hash=content_hash(other))
-    take = self.play(Recipe(controls=controls, seed=seed, duration=min(whole, 600.), variation=variation, phase=phase, trajectory=trajectory or {}, start=start, loop=loop))
+    take = self.play(Recipe(controls=controls, seed=seed, duration=min(whole, 600.), variation=variation, phase=phase, trajectory=trajectory or {}, start=start, loop=loop), progress=progress)
     take.source = self.like(heard)
     return take
 

@@ -11,7 +11,7 @@ import sqlite3
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -294,7 +294,8 @@ def take(self:History,
 @patch
 def regenerate(self:History,
     id:str, # Of a take, or the beginning of one
-    model:Model|None=None # Which plays it; found in the library by default
+    model:Model|None=None, # Which plays it; found in the library by default
+    progress:Callable|None=None # Called with `(done, total, what)` now and then, but not for a blend; what it raises ends the rendering
 )->Take:
     "Play a take again, sample by sample, or say which part of its recipe can no longer be met"
     o = self[id]
@@ -307,7 +308,7 @@ def regenerate(self:History,
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', UserWarning) # another version: said below, if it matters
-            take = model.play(o.recipe) if model else play_any(o.recipe)
+            take = model.play(o.recipe, progress=progress) if model else play_any(o.recipe)
     except SdaudioError as e: raise kept(str(e).replace('\n', ';')) from e
     if samples_hash(take)!=o.samples:
         why = f'it was made by sdaudio {o.recipe.version}, this is {__version__}' if o.recipe.version!=__version__ else 'another processor or other versions of the libraries below round differently'

@@ -241,12 +241,11 @@ def bring(self:Library,
 @patch
 def send(self:Library,
     name:str, # Of a model
-    to:str|Path # A folder, or a path; its name may grow a number
+    to:str|Path # A folder, which is made if need be, or a path that ends in .sdaudio; its name may grow a number
 )->Path: # The file
     "Copy a model out of the library"
     path,to = model_path(self.pick(name)),Path(os.path.expanduser(to))
-    if to.is_dir(): to = to/path.name
-    return _write_unique(to if to.name.endswith(_SUFFIX) else to.with_name(to.name+_SUFFIX), lambda _: _blocks(path))
+    return _write_unique(to if to.name.endswith(_SUFFIX) and not to.is_dir() else to/path.name, lambda _: _blocks(path))
 
 def _blocks(path):
     "A file's bytes, not all at once"

@@ -39,7 +39,7 @@ def home(
 _why = {errno.ENOSPC: 'the disk is full', getattr(errno, 'EDQUOT', -1): 'your disk quota is used up', errno.EROFS: 'the disk can only be read',
         errno.EACCES: 'no permission' + (', or another program has it open' if os.name=='nt' else ''), errno.EPERM: 'no permission', errno.ENAMETOOLONG: 'the name is too long', errno.EISDIR: 'this is a folder',
         errno.ENOTDIR: 'a part of the path is a file', errno.EEXIST: 'a file is in the way', errno.ENOENT: 'there is no such file'}
-_do = {errno.ENOSPC: 'free some space; nothing was changed', errno.EACCES: 'another folder; SDAUDIO_HOME moves what sdaudio keeps'}
+_do = {errno.ENOSPC: 'free some space; nothing was changed', **dict.fromkeys((errno.EACCES, errno.EROFS), 'another folder; SDAUDIO_HOME moves what sdaudio keeps')}
 
 @contextmanager
 def _in_words(path):
@@ -320,6 +320,11 @@ def _valid(text):
     "What SQLite takes: where text is no valid Unicode, as names of files may be, a question mark"
     return text.encode('utf-8', 'replace').decode() if isinstance(text, str) else text
 
+def _advice(said):
+    "What to do about a file of records, by what SQLite says"
+    if 'full' in said: return 'free some space'
+    return _do[errno.EACCES] if 'readonly' in said or 'unable to open' in said else 'sdaudio history repair, if it is damaged'
+
 class _Db(sqlite3.Connection):
     def execute(self, sql, values=()): return super().execute(sql, [*map(_valid, values)])
 
@@ -359,7 +364,7 @@ class Records:
                     write_json(self.copy, [(*o, json.loads(r)) for *o,r in rows])
                 db.execute('commit')
             finally: db.close() # without `commit` nothing has happened
-        except sqlite3.Error as e: raise FileError(f'{self.path}: {e}', do='free some space' if 'full' in str(e) else 'sdaudio history repair, if it is damaged') from e
+        except sqlite3.Error as e: raise FileError(f'{self.path}: {e}', do=_advice(str(e))) from e
 
     def _filled(self, db): return db.execute('select 1 from copied where kind=?', [self.kind]).fetchone()
 

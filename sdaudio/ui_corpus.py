@@ -12,7 +12,7 @@ import ipywidgets as W
 from fastcore.basics import noop, patch
 
 from .board import Board, columns, small, text_box
-from .config import InputError
+from .config import InputError, SdaudioError
 from .corpus import Corpus
 from .demo import demo_corpus
 from .sound import Sound
@@ -61,7 +61,9 @@ def _layout(self:CorpusDashboard):
 
 @patch
 def _choices(self:CorpusDashboard):
-    self.kept.options = Corpus.saved() or [('nothing is saved yet', '')]
+    try: names = Corpus.saved() or [('nothing is saved yet', '')]
+    except SdaudioError as e: names = [(f'not at hand: {e}'.splitlines()[0], '')]
+    self.kept.options = names
     self.kept.index = 0
 
 @patch

@@ -29,11 +29,11 @@ class HistoryDashboard(Board):
         most:int=200 # Takes in the list
     ):
         super().__init__()
-        self.kept,self.most = history or History(),most
+        self.kept,self.most = History() if history is None else history,most
         self.pair,self.test,self.model_dashboard,self.chosen = None,None,None,''
         self._parts()
         self.widget = self._layout()
-        self.look_up()
+        self.press('look_up')
 
     def _still(self): return self.kept.list(limit=12)._repr_html_()
 
@@ -158,11 +158,15 @@ def delete(self:HistoryDashboard)->str:
     return f'{len(ids)} take deleted; Undo brings it back'
 
 @patch
-def undo(self:HistoryDashboard)->str:
-    "Bring back what was deleted last"
+def undo(self:HistoryDashboard):
+    "Bring back what was deleted last, and open it"
     ids = self.kept.undo()
-    self.look_up(*ids[:1])
-    return f'back: {len(ids)} take' if ids else 'nothing was deleted'
+    if not ids: return 'nothing was deleted'
+    self.look_up(ids[0])
+    words = f'back: {len(ids)} take{"s"*(len(ids)!=1)}'
+    if self.takes.value!=ids[0]: return words # the boxes for a search leave it out
+    call,then = self.open()
+    return call,lambda take: then(take) or words
 
 @patch
 def again_exactly(self:HistoryDashboard):
@@ -173,7 +177,7 @@ def again_exactly(self:HistoryDashboard):
         self.player.look(take)
         return 'the same, sample by sample'
     def call(job):
-        with collected() as notes: take = self.kept.regenerate(id)
+        with collected() as notes: take = self.kept.regenerate(id, progress=job.tick)
         if notes: raise InputError('; '.join(notes))
         return take
     return call,then
@@ -182,14 +186,20 @@ def again_exactly(self:HistoryDashboard):
 def recall(self:HistoryDashboard):
     "The dashboard of the model that played it, set as it was"
     o = self.kept[self._id()]
+    if o.recipe.blend: raise InputError('a take of several instruments', 'one of a single instrument', 'Play it again plays it with all of them')
+    lib = Library()
+    name = lib._called(o.recipe.model, o.by) # as it is called now
+    if name not in [m.name for m in lib]: raise InputError(f"the instrument '{name}' is not in the library", 'one that was saved', 'Undo in the library brings it back if it was deleted; the sound of this take is kept')
     def then(model):
+        same = model.id==o.recipe.model
+        recipe = o.recipe if same else o.recipe.replace(model='')
         old,self.model_dashboard = self.model_dashboard,(d := dashboard(model))
-        d.set(o.recipe)
-        d.make(o.recipe)
+        d.set(recipe)
+        d.make(recipe)
         self.instrument.children = (d.widget,)
         if old: old.close()
-        return f'{model.name} is below'
-    return lambda job: Model.load(Library()._called(o.recipe.model, o.by)),then # as it is called now
+        return f'{model.name} is below'+'; it has changed since, so that this take may sound different'*(not same)
+    return lambda job: Model.load(name),then
 
 # %% ../nbs/81_ui_history.ipynb #dc8e99af
 @patch

@@ -6,6 +6,7 @@
 __all__ = ['LibraryDashboard']
 
 # %% ../nbs/81_ui_library.ipynb #8a5dd718
+import os
 from io import BytesIO
 from pathlib import Path
 
@@ -31,11 +32,11 @@ class LibraryDashboard(Board):
         folder:str|Path='.' # Where Export writes
     ):
         super().__init__()
-        self.kept,self.opened,self.folder,self.chosen = library or Library(),opened or self._below,Path(folder),''
+        self.kept,self.opened,self.folder,self.chosen = Library() if library is None else library,opened or self._below,Path(os.path.expanduser(folder)),''
         self.model_dashboard = None
         self._parts()
         self.widget = self._layout()
-        self.look_up()
+        self.press('look_up')
 
     def _still(self): return self.kept._repr_html_()
 
@@ -90,7 +91,8 @@ def look_up(self:LibraryDashboard,
     def note(o): return o.problem or '  '.join(filter(None, [f'{o.corpus}: {o.files} recordings, {o.seconds:.0f} s', f'{o.steps} steps', f'MR {o.mr:.2f}'*bool(o.mr), o.created[:10], *('#'+t for t in o.tags), o.description]))
     with self.quiet():
         self.models.show([(o.name, o.name, note(o)) for o in found], {o.name: self.kept.preview(o.name).get('picture', b'') for o in found[:_DRAWN] if not o.problem})
-        self.models.value = chosen if chosen in [o.name for o in found] else ''
+        was,self.models.value = self.models.value,chosen if chosen in [o.name for o in found] else ''
+        if self.models.value not in ('', was): self._fill(self.kept[self.models.value])
         tags = [('all tags', ''), *((t, t) for t in sorted({t for o in all_ for t in o.tags}))]
         if tuple(tags)!=tuple(self.only.options):
             kept,self.only.options = self.only.value,tags
@@ -104,12 +106,15 @@ def _name(self:LibraryDashboard):
     return self.models.value
 
 @patch
+def _fill(self:LibraryDashboard, o): self.name.value,self.tags.value,self.about.value = o.name,' '.join(o.tags),o.description
+
+@patch
 def hear(self:LibraryDashboard):
     "The small sound that the chosen instrument brings along"
     name = self.models.value
     if not name: return
     o = self.kept[name]
-    with self.quiet(): self.name.value,self.tags.value,self.about.value = o.name,' '.join(o.tags),o.description
+    with self.quiet(): self._fill(o)
     if o.problem: raise InputError(f"'{name}': {o.problem}", 'an instrument that can be opened')
     def then(seen):
         mp3,sound = seen

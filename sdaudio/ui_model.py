@@ -14,13 +14,13 @@ from random import SystemRandom
 import ipywidgets as W
 from fastcore.basics import patch
 
-from .config import InputError
+from .config import InputError, SdaudioError
 from .store import _write_unique, home, safe_name
 from .generate import Recipe, envelope, lfo
 from .spatial import SpatialConfig
 from .export import ExportConfig, depths, take_path
 from .take import Take
-from .model import Model
+from .model import Model, _record_of, model_path
 from .compare import Comparison
 from .encode import SoundMap # with it a model can encode, and likewise below
 from .controls import Solved
@@ -54,7 +54,7 @@ class ModelDashboard(Board):
         self._sliders()
         self._wire()
         self._refresh()
-        self.say('Press Generate for a first take.')
+        self.say('\n'.join(['Press Generate for a first take.', *[f'Presets are not at hand: {self._lost}']*bool(self._lost)]))
 
     def _begun(self, res, verb):
         if isinstance(res, Recipe): self.make(res)
@@ -253,6 +253,18 @@ def set(self:ModelDashboard,
     finally: self._quiet = False
 
 @patch
+def follow(self:ModelDashboard,
+    old:'ModelDashboard' # Of an earlier stage of this instrument
+):
+    "Everything as it stands there, as far as it means the same here"
+    try: r = old.recipe()
+    except SdaudioError: return
+    same = len({o.model.about.get('corpus', {}).get('id') for o in (self, old)})==1
+    curves = {k: v for k,v in r.trajectory.get('curves', {}).items() if k in (*self.sliders, 'density', 'variation')}
+    self.set(r.replace(trajectory={k: v for k,v in r.trajectory.items() if k!='curves' and (same or k!='path')}|(dict(curves=curves) if curves else {}), start=r.start if same or 'file' in r.start else {}))
+    self.live.value,self.which.value = old.live.value,old.which.value if old.which.value in self.which.options else self.which.value
+
+@patch
 def generate(self:ModelDashboard)->Take: # Also in the player
     "A take with everything as it stands; waits for it"
     return self.show(self.model.play(self.recipe(), tell=False))
@@ -355,15 +367,15 @@ def compare(self:ModelDashboard):
         self._played = c.originals
         self.player.hear(c.a, c.b, names='AB', about=c.names)
         return f'A: {c.names[0]}\nB: {c.names[1]}\nBoth at {c.lufs:.1f} LUFS and at the same position; keys A and B switch.'
-    return lambda job: Comparison(a, self.model.play(recipe, tell=False)),then
+    return lambda job: Comparison(a, self.model.play(recipe, tell=False, progress=job.tick)),then
 
 @patch
 def keep(self:ModelDashboard)->str:
     "The take at which the player stands, as a preset"
     take = self._now()
     name = self.preset_name.value.strip() or f'seed {take.recipe.seed} {take.id[:4]}'
-    self.model.presets.save(name, take, seed=True)
-    self._refresh()
+    p = self.model.presets.save(name, take, seed=True)
+    self._refresh(p.name)
     return f"kept as the preset '{name}'"
 
 @patch
@@ -418,7 +430,7 @@ def free(self:ModelDashboard)->str:
 
 @patch
 def _preset(self:ModelDashboard):
-    if self.presets.value is None: raise InputError('no preset is chosen', 'one of the list')
+    if self.presets.value is None: raise InputError('no preset is chosen', 'one of the list', 'click on it')
     return self.presets.value
 
 @patch
@@ -437,7 +449,7 @@ def save_preset(self:ModelDashboard):
 def recall_preset(self:ModelDashboard)->Recipe:
     "Set everything as the preset has it"
     p = self.model.presets[self._preset()]
-    r = self.model.presets.recipe(p.name, **{k: w.value for k,w in self.settings.items() if k not in p.recipe})
+    r = self.model.presets.recipe(p.name, **({} if 'seed' in p.recipe else dict(seed=self.settings['seed'].value)))
     self.set(r)
     return r.replace(model='') # with what no widget shows
 
@@ -468,9 +480,12 @@ def undo_preset(self:ModelDashboard)->str:
 @patch
 def _refresh(self:ModelDashboard, name=None):
     "The name of the instrument, and the list of its presets"
-    self.title.value,there = f'<div style="font-size:1.2rem;font-weight:600">{escape(self.model.name)}</div>',self.model.presets.list()
+    self.title.value = f'<div style="font-size:1.2rem;font-weight:600">{escape(self.model.name)}</div>'
+    try: there,self._lost = self.model.presets.list(),''
+    except SdaudioError as e: there,self._lost = [],str(e) # it plays all the same
+    name = name or self.presets.value
     self.presets.options = [(f"{o.folder+' / ' if o.folder else ''}{o.name}: {o.words()}", o.name) for o in there]
-    if name in [o.name for o in there]: self.presets.value = name
+    self.presets.value = name if name in [o.name for o in there] else None
     self._shown = self.model.name
 
 # %% ../nbs/81_ui_model.ipynb #13a2b4f3
@@ -478,12 +493,12 @@ def _refresh(self:ModelDashboard, name=None):
 def encode(self:ModelDashboard):
     "A recording through the model, with the sliders as they stand"
     if not self.file.path: raise InputError('no recording', 'a file', 'choose one with Recording')
-    path,timbre = self.file.path,self.timbre.path
+    path,timbre,at = self.file.path,self.timbre.path,self._at()
     def then(take):
         self.set(take.recipe)
         self.show(take, new=False)
         return take.about_source()
-    return lambda job: self.model.encode(path, timbre=timbre, **self._at()),then
+    return lambda job: self.model.encode(path, timbre=timbre, progress=job.tick, **at),then
 
 @patch
 def own_timbre(self:ModelDashboard)->str:
@@ -544,18 +559,30 @@ def _say_examples(self:ModelDashboard):
 def make_control(self:ModelDashboard):
     "A control of your own from examples"
     name,more,less = self.own.value.strip(),list(self.more),list(self.less)
-    def then(c):
+    def call(job):
+        c = self.model.make_control(name, more, less)
+        return c,self._kept() if c.verified else ''
+    def then(made):
+        c,kept = made
         self._sliders()
-        return f"'{c.name}' is a control now: one unit does {c.about}" if c.verified else ''
-    return lambda job: self.model.make_control(name, more, less),then
+        return f"'{c.name}' is a control now: one unit does {c.about}. {kept}" if c.verified else ''
+    return call,then
 
 @patch
-def rename(self:ModelDashboard)->str:
+def _kept(self:ModelDashboard):
+    "Write what changed about the controls into the library, if this very instrument is there; else words about what to do"
+    try:
+        if _record_of(model_path(self.model.name)).get('id')==self.model.id: return self.model.save() and 'It is kept in the library.'
+    except SdaudioError as e: return f'It is not kept: {e}'
+    return 'Not kept yet: Save on the leaf Train, or model.save(), writes it.'
+
+@patch
+def rename(self:ModelDashboard):
     "Another name for a control"
     old,c = self.renamed.value,self.model.rename_control(self.renamed.value, self.own.value.strip())
     if old in self.curves: self.curves[c.name] = self.curves.pop(old)
     self._sliders()
-    return f'{old} is now called {c.name}'
+    return lambda job: self._kept(),lambda kept: f'{old} is now called {c.name}. {kept}'
 
 @patch
 def export(self:ModelDashboard):

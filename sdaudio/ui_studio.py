@@ -6,12 +6,15 @@
 __all__ = ['Studio']
 
 # %% ../nbs/82_ui_studio.ipynb #1e83724e
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import ipywidgets as W
 from fastcore.basics import patch
 
 from .board import Board, _close, small
+from .config import SdaudioError
 from .corpus import Corpus
 from .history import History
 from .library import Library
@@ -32,8 +35,8 @@ class Studio(Board):
         folder:str|Path='takes' # Where exports go
     ):
         super().__init__()
-        self.folder,self.instrument = Path(folder),None
-        self.corpus,self.training = CorpusDashboard(changed=self._read),TrainingDashboard(trained=self.play)
+        self.folder,self.instrument,self.ready = Path(os.path.expanduser(folder)),None,None # the last: what a training made while another instrument is open
+        self.corpus,self.training = CorpusDashboard(changed=self._read),TrainingDashboard(trained=self._trained)
         self.history,self.library = HistoryDashboard(History()),LibraryDashboard(Library(), opened=self._opened, folder=self.folder)
         self.bench = W.VBox([], layout=W.Layout(min_width='0', width='auto'))
         parts = dict(Corpus=self.corpus.widget, Train=self.training.widget, Play=self.bench, History=self.history.widget, Library=self.library.widget)
@@ -59,6 +62,7 @@ class Studio(Board):
             old,self.instrument = self.instrument,ModelDashboard(model, folder=self.folder)
             self.bench.children = (self.instrument.widget,)
             if old: old.close()
+        if self.ready and _one(self.ready, model): self.ready = None
         self._arrive()
 
     def wait(self,
@@ -84,36 +88,62 @@ class Studio(Board):
     def _read(self, corpus):
         self.training.use(corpus)
         self._arrive()
+    def _trained(self, model):
+        "What comes of a training; another instrument that is open stays until somebody opens this one"
+        old = self.instrument
+        if old and not _one(old.model, model):
+            self.ready = model
+            return self._arrive()
+        self.play(model)
+        if old and self.instrument is not old: self.instrument.follow(old)
     def _opened(self, model):
         self.play(model)
         self.go('Play')
 
 # %% ../nbs/82_ui_studio.ipynb #3a848ffd
+def _one(a, b):
+    "Whether two models are stages of one instrument"
+    runs = [o.about.get('training', {}).get('run') for o in (a, b)]
+    return a is b or a.name==b.name or None not in runs and runs[0]==runs[1]
+
+def _empty(kept):
+    "Whether nothing was kept; if that cannot be read, its leaf says so"
+    try: return not len(kept)
+    except SdaudioError: return False
+
 def _next(s):
-    "Leaf to `(words, steps)`; a step is a leaf to go to, or the demo corpus"
+    "Leaf to `(words, steps)`; a step is a leaf to go to, the demo corpus, or the instrument that is ready"
     c,m = s.training.corpus,s.instrument and s.instrument.model
     yield 'Corpus',*((f'{len(c)} recordings are there. An instrument is made of them on the next leaf.', ['Train']) if c else ('Everything begins with recordings of yours. To look around first, take the demo corpus.', ['demo']))
     yield 'Train',*((f'{m.name} can be played.', ['Play']) if m else ('', []) if c else ('A training needs recordings, and there are none yet.', ['Corpus', 'demo']))
+    if s.ready:
+        yield 'Train',f'{s.ready.name} is trained. {m.name} stays on the leaf Play until another instrument is opened.',['ready', 'Play']
+        yield 'Play',f'{s.ready.name} is trained, and can be played.',['ready']
     if m is None: yield 'Play','There is no instrument here yet: train one, or open one that was kept.',['Train', 'Library'] if c else ['Corpus', 'Library', 'demo']
-    if not len(s.history.kept): yield 'History','Nothing was played yet. Takes come here by themselves.',['Play' if m else 'Corpus']
-    if not len(s.library.kept): yield 'Library','No instrument was kept yet. Save is on the leaf Train.',['Train' if c else 'Corpus']
+    if _empty(s.history.kept): yield 'History','Nothing was played yet. Takes come here by themselves.',['Play' if m else 'Corpus']
+    if _empty(s.library.kept): yield 'Library','No instrument was kept yet. Save is on the leaf Train.',['Train' if c else 'Corpus']
 
 @patch
 def _arrive(self:Studio):
     "What the leaves say about the next step, and names and lists as they are now"
-    if self.instrument: self.instrument.call(self.library.kept._called(self.instrument.model.id, self.instrument.model.name))
+    if self.instrument:
+        with suppress(SdaudioError): self.instrument.call(self.library.kept._called(self.instrument.model.id, self.instrument.model.name))
     said = {k: (words, steps) for k,words,steps in _next(self)}
     for k,box in self.hints.items():
         old,(words,steps) = box.children,said.get(k, ('', []))
         box.children = (row(small(words), *(self._step(o) for o in steps), grid_gap='0 .4rem'),) if words else ()
         for o in old: _close(o)
-    if self.leaves.tabs.value=='History': self.history.look_up()
-    if self.leaves.tabs.value=='Library': self.library.look_up()
+    if self.leaves.tabs.value=='Play' and self.instrument: self.instrument._refresh()
+    if self.leaves.tabs.value=='History': self.history.press('look_up')
+    if self.leaves.tabs.value=='Library': self.library.press('look_up')
 
 @patch
 def _step(self:Studio, to):
-    b = W.Button(description='Demo corpus' if to=='demo' else f'To {to}', tooltip='Twelve small recordings to try everything with' if to=='demo' else f'Show the leaf {to}', button_style='info', layout=W.Layout(width='auto'))
-    b.on_click(lambda _: self.demo() if to=='demo' else self.go(to))
+    new = self.ready
+    label,tip,do = (('Demo corpus', 'Twelve small recordings to try everything with', self.demo) if to=='demo' else
+                    (f'Open {new.name}', 'Play it instead of the one that is open', lambda: self._opened(new)) if to=='ready' else (f'To {to}', f'Show the leaf {to}', lambda: self.go(to)))
+    b = W.Button(description=label, tooltip=tip, button_style='info', layout=W.Layout(width='auto'))
+    b.on_click(lambda _: do())
     return b.add_class(f'sdaudio-to-{to.lower()}')
 
 @dashboard.register

@@ -18,16 +18,18 @@ from .config import InputError
 from .callbacks import LivePlot
 from .corpus import Corpus
 from .generate import Recipe
+from .library import Library
 from .model import Model, _library_name, choose_settings, presets, train
 from .sound import Sound
+from .store import Records
 from .widgets import Player, row
 
 # %% ../nbs/81_ui_training.ipynb #94830e56
 class _Watch(LivePlot):
     "Keeps what the page shows: the plot as PNG, words, and the files of the newest preview"
-    def __init__(self, seconds=2.):
+    def __init__(self, seconds=2., of=''):
         super().__init__(seconds)
-        self.png,self.notes,self.files = b'',[],[]
+        self.of,self.png,self.notes,self.files = of,b'',[],[] # the first: id of the corpus
     def draw(self): self.png,self.last = self.plot(self.fig).to_png(90),time.monotonic()
     def after_fit(self, trainer):
         if trainer.arc['done']: self.draw() # after Stop nobody waits for a picture
@@ -43,7 +45,7 @@ class TrainingDashboard(Board):
         trained=noop # Called with each `Model` that comes of it
     ):
         super().__init__()
-        self.corpus,self.model,self.trained,self.watch,self._seen = None,None,trained,None,()
+        self.corpus,self.model,self.trained,self.watch,self._seen,self._runs = None,None,trained,None,(),{} # the last: the name a training was begun under, where what came of it was saved under another
         self._parts()
         self.widget = columns('Training', 'training', *self._layout())
         if corpus: self.use(corpus)
@@ -53,11 +55,12 @@ class TrainingDashboard(Board):
         corpus:Corpus # The recordings
     )->str:
         "Train on these from now on"
-        if self.corpus is None or self.corpus.id!=corpus.id: self.watch = None
+        busy = self.jobs.busy # a training goes on with what it was begun with, and is watched as before
+        if self.watch and self.watch.of!=corpus.id and not busy: self.watch = None
         if self.corpus is None or self.corpus.name!=corpus.name: self.name.value = corpus.name
         self.corpus = corpus
         self.about.value = f'<div style="line-height:1.4"><b>{len(corpus)}</b> recordings, {corpus.duration:.0f} s, <b>{escape(corpus.name)}</b></div>'
-        self.say(f"Press Train. The preset auto takes '{next(k for k,v in presets.items() if v.net==choose_settings('auto', corpus.duration).net)}' for so much sound.")
+        if not busy: self.say(f"Press Train. The preset auto takes '{next(k for k,v in presets.items() if v.net==choose_settings('auto', corpus.duration).net)}' for so much sound.")
 
 # %% ../nbs/81_ui_training.ipynb #25d9627f
 @patch
@@ -90,13 +93,16 @@ def begin(self:TrainingDashboard):
     "Train, or go on; one call of `train`"
     if self.corpus is None: raise InputError('no recordings', 'a corpus', 'read one, or take the demo corpus')
     if self.jobs.busy: raise InputError('a training is still under way', 'one at a time', 'wait for it, or press Stop')
-    watch = _Watch()
-    if self.watch and not self.anew.value: watch.rows = list(self.watch.rows) # the plot goes on as well
+    watch = _Watch(of=self.corpus.id)
+    if self.watch and self.watch.of==watch.of and not self.anew.value: watch.rows = list(self.watch.rows) # the plot goes on as well
     self.watch = watch
     self._seen = ()
-    corpus,how = self.corpus,dict(minutes=self.minutes.value, name=self.name.value.strip(), preset=self.preset.value, resume=not self.anew.value)
+    corpus,name,preset = self.corpus,self.name.value.strip(),self.preset.value
+    key = corpus.id,preset,_library_name(name or corpus.name)
+    if self.anew.value: self._runs.pop(key, None)
+    how = dict(minutes=self.minutes.value, name=self._runs.get(key, name), preset=preset, resume=not self.anew.value)
     def then(model):
-        self.model,self.anew.value = model,False
+        self.model,self.anew.value,model.name,self._run = model,False,name or model.name,(corpus.id, preset, how['name'])
         self._look()
         self.trained(model)
         t = model.about['training']
@@ -149,8 +155,13 @@ def save(self:TrainingDashboard):
     model,c = self.model,self.model.about['corpus']
     made_of = c['name']
     if made_of!=self.corpus.name and c['id']!=self.corpus.id: raise InputError(f"this instrument was made of '{made_of}'", f"one of '{self.corpus.name}'", f"press Train, or read '{made_of}' again to save it")
-    name,replace = _library_name(self.name.value.strip() or model.name),self.replace.value
+    name,replace,old,(*what,run) = _library_name(self.name.value.strip() or model.name),self.replace.value,model.name,self._run
+    def call(job):
+        path,lib = model.save(name, overwrite=replace),Library()
+        if model.name!=old and old not in (*(o.name for o in lib), *lib.deleted()): Records('preset').hand_over(old, model.name) # nobody else has them
+        return path
     def then(path):
+        if model.name!=old: self._runs[(*what, model.name)] = run
         self.trained(model)
         return f"saved as '{model.name}'; Model.load('{model.name}') opens it"
-    return lambda job: model.save(name, overwrite=replace),then
+    return call,then

@@ -440,11 +440,12 @@ function render({ model, el }) {
   el.classList.add('sda', 'sda-list'); el.dataset.lmSuppressShortcuts = 'true'; el.addEventListener('keydown', e => e.ctrlKey || e.metaKey || e.altKey || e.stopPropagation()); el.tabIndex = 0; el.setAttribute('role', 'listbox')
   const g = k => model.get(k); let urls = []
   const choose = id => { if (id === undefined || id === g('value')) return; model.set('value', id); model.save_changes() }
+  const settle = () => { const a = document.activeElement; if (a && a !== el) a.blur() } // what was written elsewhere belongs to what was chosen then
   function draw() {
     urls.forEach(u => URL.revokeObjectURL(u)); urls = []; el.setAttribute('aria-label', g('label'))
     el.replaceChildren(...g('rows').map(([id, title, note]) => { const o = document.createElement('div'), p = g('pictures')[id]; o.setAttribute('role', 'option'); o.id = 'sda-' + id; o.dataset.id = id
       const img = document.createElement('img'); img.alt = ''; if (p && p.byteLength) { const u = URL.createObjectURL(new Blob([p], { type: 'image/png' })); urls.push(u); img.src = u }
-      const a = document.createElement('b'), b = document.createElement('span'), t = document.createElement('div'); a.textContent = title; b.textContent = note; t.append(a, b); o.append(img, t); o.onclick = () => choose(id); o.onpointerdown = e => { if (e.button === 0 && e.pointerType === 'mouse') choose(id) }; return o }))
+      const a = document.createElement('b'), b = document.createElement('span'), t = document.createElement('div'); a.textContent = title; b.textContent = note; t.append(a, b); o.append(img, t); o.onclick = () => choose(id); o.onpointerdown = e => { if (e.button === 0 && e.pointerType === 'mouse') { settle(); choose(id) } }; return o }))
     mark()
   }
   function mark() { for (const o of el.children) { const on = o.dataset.id === g('value'); o.setAttribute('aria-selected', on); if (on) { el.setAttribute('aria-activedescendant', o.id); const d = o.offsetTop - el.scrollTop; if (d < 0 || d + o.offsetHeight > el.clientHeight) el.scrollTop = o.offsetTop - el.clientHeight / 2 } } }

@@ -12,18 +12,22 @@ from ipywidgets.widgets.widget import _instances
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from sdaudio.blend import Blend
 from sdaudio.board import Board
 from sdaudio.config import InputError
 from sdaudio.demo import demo_corpus
 from sdaudio.export import ExportConfig, from_sidecar
+from sdaudio.generate import Recipe
 from sdaudio.history import History, keeping_takes
 from sdaudio.library import Library
 from sdaudio.model import Model, start_model
+from sdaudio.presets import Presets
 from sdaudio.sound import Sound
 from sdaudio.ui_corpus import CorpusDashboard
 from sdaudio.ui_history import HistoryDashboard
 from sdaudio.ui_model import ModelDashboard
 from sdaudio.ui_studio import Studio
+from sdaudio.ui_training import TrainingDashboard
 from sdaudio.widgets import Player, dashboard, sound_bytes
 
 @pytest.fixture(scope='module')
@@ -533,3 +537,190 @@ def test_saved_under_another_name(sdaudio_home, tmp_path):
     model.save('gongs')
     d.call(model.name)
     assert 'gongs' in d.title.value
+
+def test_a_preset_is_recalled_as_everywhere(d):
+    "What it leaves out stands at its default, but for the seed"
+    r = Recipe(controls={first(d).name: .2}, duration=.5)
+    d.model.presets.save('plain', r)
+    d._refresh('plain')
+    d.settings['density'].value, d.settings['seed'].value, d.loop.value = .9, 7, True
+    take = press(d, 'recall_preset')
+    assert take.recipe == d.model.presets.recall('plain', seed=7).recipe and d.settings['density'].value == .5
+    d.model.presets.save('one take', r.replace(seed=3), seed=True)
+    d._refresh('one take')
+    assert press(d, 'recall_preset').recipe.seed == 3
+
+def test_the_list_of_presets_keeps_its_place(d):
+    for k in 'abc': d.model.presets.save(f'place {k}', dict(density=.2))
+    d._refresh('place c')
+    take = press(d, 'recipe')
+    d.preset_name.value = 'place d'
+    press(d, 'keep')
+    assert d.presets.value == 'place d' and d.model.presets['place d'].recipe['seed'] == take.recipe.seed
+    d.model.presets.save('from elsewhere', dict(density=.2))
+    d._refresh()
+    assert d.presets.value == 'place d'
+    press(d, 'delete_preset')
+    assert d.presets.value is None and not bad(d)
+    press(d, 'delete_preset')
+    assert bad(d) and 'no preset is chosen' in d.status.value and len({'place a', 'place b', 'place c'} & {o.name for o in d.model.presets}) == 3
+    press(d, 'undo_preset')
+    assert d.presets.value == 'place d'
+
+def test_a_preset_from_the_history_is_there_on_play(model, tmp_path):
+    s = studio(tmp_path, model=model)
+    s.go('History')
+    model.presets.save('from the history', dict(density=.2))
+    s.go('Play')
+    assert 'from the history' in [o[1] for o in s.instrument.presets.options]
+
+def test_undo_opens_what_came_back(model):
+    with keeping_takes(): a, b = [model.generate(.5, seed=i) for i in range(2)]
+    h = dashboard(History())
+    h.takes.value = a.id
+    h.wait()
+    h.tags.value = 'dark'
+    h.press('delete')
+    h.takes.value = b.id
+    h.wait(), h.press('undo'), h.wait()
+    assert h.takes.value == a.id == h.chosen and h.tags.value == 'dark' and np.abs(heard(h)-a.y[0]).max() < 1e-4 and 'back: 1 take' in h.status.value
+    h.tags.value = 'dark slow'
+    assert h.kept[a.id].tags == ('dark', 'slow') and not h.kept[b.id].tags
+
+def test_what_comes_back_fills_the_boxes(model, monkeypatch):
+    monkeypatch.setattr(model, 'name', 'demo')
+    for k in ('one', 'two'): model.save(k)
+    Library().tag('two', 'metal')
+    l = dashboard(Library())
+    l.models.value = 'two'
+    l.wait(), l.press('delete')
+    l.models.value = 'one'
+    l.wait()
+    assert l.tags.value == ''
+    l.press('undo')
+    assert (l.models.value, l.name.value, l.tags.value) == ('two', 'two', 'metal')
+    l.about.value = 'of metal'
+    assert Library()['two'].description == 'of metal' and Library()['two'].tags == ('metal',)
+
+def test_a_take_of_an_instrument_that_changed(model, tmp_path):
+    model.save('demo')
+    other = start_model(demo_corpus(tmp_path/'recordings', n=2), name='demo', progress=False)[0]
+    with keeping_takes(): take,blend = model.generate(.5, seed=4, density=.8), Blend([model, other]).generate(.5)
+    other.save('demo', overwrite=True)
+    h = dashboard(History())
+    def opened(id):
+        h.takes.value = id
+        h.wait(), h.press('recall'), h.wait()
+    opened(take.id)
+    d = h.model_dashboard
+    assert d.model.id == other.id == d.take.recipe.model and d.take.recipe == take.recipe.replace(model=other.id) and 'has changed since' in h.status.value
+    opened(blend.id)
+    assert bad(h) and 'Play it again' in h.status.value and h.model_dashboard is d
+    Library().rename('demo', 'demo of old')
+    opened(take.id)
+    assert bad(h) and 'is not in the library' in h.status.value and h.model_dashboard is d
+
+def test_encoding_and_playing_again_can_be_stopped(d, model, tmp_path, monkeypatch):
+    "Both say how far they are"
+    path = model.generate(.5).save(tmp_path/'mine.wav')
+    def stop(*_): raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt): model.encode(path, progress=stop)
+    d.file.path, seen, real = str(path), [], Model.play
+    monkeypatch.setattr(Model, 'play', lambda self, recipe, **kwargs: (seen.append(callable(kwargs.get('progress'))), real(self, recipe, **kwargs))[1])
+    press(d, 'encode'), press(d, 'next_seed'), press(d, 'compare')
+    assert seen == [True]*3 and not bad(d)
+    with keeping_takes(): take = model.generate(.5)
+    model.save('demo')
+    with pytest.raises(KeyboardInterrupt): History().regenerate(take.id, progress=stop)
+
+def test_what_changes_about_controls_is_kept(tmp_path):
+    m = start_model(demo_corpus(tmp_path/'recordings', n=2), name='bells', progress=False)[0]
+    d = dashboard(m)
+    old, d.own.value = first(d).name, 'rusty'
+    press(d, 'rename')
+    assert 'Not kept yet' in d.status.value and not Library().list() and first(d).name == 'rusty'
+    m.save()
+    d.own.value = 'rustier'
+    press(d, 'rename')
+    assert 'kept in the library' in d.status.value and Model.load('bells').controls[0].name == 'rustier'
+
+def test_kept_things_that_are_not_at_hand(model, tmp_path, monkeypatch):
+    "An instrument plays all the same"
+    (tmp_path/'file').write_text('no folder')
+    monkeypatch.setenv('SDAUDIO_HOME', str(tmp_path/'file'/'home'))
+    d = dashboard(model)
+    assert 'Presets are not at hand' in d.status.value
+    d.live.value, d.settings['duration'].value = False, .5
+    with keeping_takes(): assert press(d, 'recipe').n and not bad(d)
+    s = studio(tmp_path, model=model)
+    for leaf in s.hints: s.go(leaf)
+    assert bad(s.history) and bad(s.library) and s.instrument.model is model
+
+class _Trains:
+    "In the place of `train`: as long as it is told, and gives what it is told"
+    def __init__(self, monkeypatch, model): self.asked,self.go,self.model = [],threading.Event(),model; self.go.set(); monkeypatch.setattr('sdaudio.ui_training.train', self)
+    def __call__(self, corpus, **how):
+        self.asked.append(how)
+        assert self.go.wait(10)
+        m = self.model() if callable(self.model) else self.model
+        m.name = how['name'] or corpus.name
+        m.about['training'] = dict(steps=1, seconds=1., mr_start=2., mr=1., judged_on='held-out excerpts', ended='the time is up', run=f"{m.name}-{corpus.id}")
+        return m
+
+def test_a_training_stays_watched(tmp_path, monkeypatch):
+    a, b = demo_corpus(tmp_path/'a', n=2), demo_corpus(tmp_path/'b', n=3)
+    t, fake = TrainingDashboard(a), _Trains(monkeypatch, lambda: start_model(a, progress=False)[0])
+    fake.go.clear()
+    t.press('begin')
+    watch = t.watch
+    watch.notes = ['it learns by heart']
+    t.use(b)
+    assert t.watch is watch and 'Press Train' not in t.status.value
+    fake.go.set()
+    t.wait()
+    assert 'learns by heart' in t.notes.value and 'It can be played now' in t.status.value
+    watch.rows = [1]
+    t.press('begin')
+    t.wait()
+    assert t.watch.of == b.id and not t.watch.rows, 'other recordings have a plot of their own'
+
+def test_saved_under_another_name_it_is_trained_further(tmp_path, monkeypatch):
+    c = demo_corpus(tmp_path/'bells', n=2)
+    t, fake = TrainingDashboard(c), _Trains(monkeypatch, lambda: start_model(c, progress=False)[0])
+    t.press('begin'), t.wait()
+    t.model.presets.save('soft', dict(density=.2))
+    t.name.value = 'gongs'
+    t.press('save'), t.wait()
+    assert t.model.name == 'gongs' and [o.name for o in t.model.presets] == ['soft'], t.status.value
+    t.press('begin'), t.wait()
+    assert [o['name'] for o in fake.asked] == [c.name]*2 and t.model.name == 'gongs' and fake.asked[1]['resume']
+    t.anew.value = True
+    t.press('begin'), t.wait()
+    assert fake.asked[2]['name'] == 'gongs' and not fake.asked[2]['resume'], 'from the beginning, and what it was made from stays'
+    t.name.value = 'bowls'
+    t.press('save'), t.wait()
+    assert [o.name for o in t.model.presets] == [] and len(Presets('gongs')) == 1, 'another instrument has that name'
+
+def test_a_training_takes_no_other_instrument_away(model, tmp_path, monkeypatch):
+    c = demo_corpus(tmp_path/'bells', n=2)
+    made = [start_model(c, progress=False)[0] for _ in range(2)]
+    made[1].phase = 'heap'
+    made[1].id = made[1]._hash()
+    s = studio(tmp_path, model=model, corpus=c)
+    fake, d = _Trains(monkeypatch, lambda: made.pop(0)), s.instrument
+    s.training.name.value = 'bells'
+    s.training.press('begin'), s.wait()
+    assert s.instrument is d and 'is trained' in s.hints['Play'].children[0].children[0].value
+    s.hints['Play'].children[0].children[1].click()
+    d = s.instrument
+    assert d.model is s.training.model and s.leaves.tabs.value == 'Play' and not s.hints['Play'].children
+    d.live.value = False
+    d.settings['density'].value, first(d).value, d.which.value = .9, .2, first(d).name
+    d.curve.points = [[0, -1.], [1, 1.]]
+    d.curves['gone'] = [[0, 0.], [1, 1.]]
+    s.training.press('begin'), s.wait()
+    e = s.instrument
+    assert e is not d and e.model is s.training.model and not e.live.value
+    assert (e.settings['density'].value, first(e).value, list(e.curves)) == (.9, .2, [first(d).name])
+    e.settings['duration'].value = .5
+    assert press(e, 'recipe') and not bad(e), e.status.value

@@ -80,6 +80,11 @@ def test_sent_at_once(tmp_path):
     with ThreadPoolExecutor(4) as pool: sent = list(pool.map(lambda _: Library().send('shared', tmp_path), range(40)))
     assert len(set(sent))==40==len(list(tmp_path.iterdir()))
 
+def test_sent_into_a_folder_that_is_not_there_yet(tmp_path):
+    tiny('shared')
+    assert Library().send('shared', tmp_path/'new'/'folder')==tmp_path/'new'/'folder'/'shared.sdaudio'
+    assert Library().send('shared', tmp_path/'other.sdaudio')==tmp_path/'other.sdaudio' and (tmp_path/'other.sdaudio').read_bytes()==home('models', 'shared.sdaudio').read_bytes()
+
 def write(id, word): Library().describe('shared', word*500), Presets('shared').update('one', description=word*500), History().note(id, word*500)
 
 def writes(id, ready):

@@ -64,6 +64,10 @@ def test_interrupted(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt): write_bytes(p, b'new')
     assert p.read_bytes() == b'old' and names(tmp_path) == ['x']
 
+def test_records_that_cannot_be_opened(tmp_path):
+    "Say where they may be kept instead"
+    with pytest.raises(FileError, match='SDAUDIO_HOME'): Records('preset', path=tmp_path/'not there'/'kept.db').names()
+
 @pytest.fixture
 def small_disk(tmp_path):
     "A file system of one megabyte"

@@ -151,6 +151,21 @@ def test_history_in_voila(visit, shot):
     page.locator('.sda-list [role=option]').first.wait_for()
     shot(page, 'history-dark')
 
+def test_a_note_stays_with_its_take(visit):
+    "Written, and another take clicked before Enter"
+    page = visit(HISTORY)
+    takes = page.locator('.sda-list [role=option]')
+    takes.first.wait_for(timeout=90000)
+    takes.nth(0).click()
+    page.locator('.sda-list [aria-selected=true]').wait_for()
+    note = page.get_by_placeholder('a note')
+    note.fill('of the first take')
+    takes.nth(1).click()
+    takes.nth(0).get_by_text('of the first take').wait_for()
+    wait(page, "() => document.querySelectorAll('.sda-list [role=option]')[1].getAttribute('aria-selected') === 'true'")
+    wait(page, "() => document.querySelector('input[placeholder=\"a note\"]').value === ''")
+    assert takes.get_by_text('of the first take').count() == 1
+
 def test_model_in_lab(visit, shot):
     page = visit(MODEL, 'lab', theme='dark')
     play_with(page, shot, 'lab-dark')
