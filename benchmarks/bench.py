@@ -64,7 +64,7 @@ def measure(model, x):
     "MR of the decoded excerpts, by where the phase comes from; and baselines"
     cfg,floor = model.spec,model.stats.floor
     target = denormalise(x, model.stats)
-    out,lend = decoded(model, x),lend_phase(cfg, floor, model.stats.lift, settled=True)
+    out,lend = decoded(model, x, rounds=0),lend_phase(cfg, floor, model.stats.lift, settled=True)
     lent = lend(target)
     y = lent(target[:,0])
     noise = torch.randn(y.shape, generator=torch.Generator().manual_seed(0))*y.std(-1, keepdim=True)
