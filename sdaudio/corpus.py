@@ -33,7 +33,7 @@ from safetensors.numpy import load as load_arrays, save as save_arrays
 from .compat import resample
 from .config import Config, CorpusError, FileError, InputError, SdaudioError, data_folder
 from .sound import Sound, open_audio, read_blocks
-from .store import content_hash, home, read_json, safe_name, write_json
+from .store import _homely, content_hash, home, read_json, safe_name, write_json
 
 # %% ../nbs/11_corpus.ipynb #9699c98d
 _suffixes = {'.wav', '.aif', '.aiff', '.aifc', '.flac', '.mp3', '.ogg', '.oga', '.opus', '.caf', '.w64', '.au'}
@@ -67,7 +67,7 @@ def _absent(src):
 def _gather(src, closed=None):
     "`(root, files)` of a folder, a file, or a list of both; folders that cannot be read are noted in `closed`"
     one = isinstance(src, (str, os.PathLike))
-    paths = [Path(os.path.expanduser(o)) for o in ([src] if one else src)]
+    paths = [_homely(o) for o in ([src] if one else src)]
     absent = [f"'{o}'" for o in paths if not o.exists()]
     if absent and one: raise _absent(src)
     if absent: raise InputError(f"no such file: {', '.join(absent)}", 'a list of folders and audio files')
@@ -381,7 +381,7 @@ class Corpus:
         self.include,self.exclude,self.copies = _listed(include),_listed(exclude),copies
         if (kept := _saved(folder_or_files, getattr(self, '_by_name', False))): folder_or_files,name = self._adopt(kept, name)
         self.root,paths = _gather(folder_or_files, closed := [])
-        self.sources = [str(Path(os.path.expanduser(o)).absolute()) for o in _listed(folder_or_files)]
+        self.sources = [str(_homely(o).absolute()) for o in _listed(folder_or_files)]
         self.name = name or self.root.absolute().name or 'corpus'
         names = [_relative(p, self.root) for p in paths]
         if not paths: raise CorpusError(f"no audio in '{self.root}'", 'files of the kinds '+' '.join(sorted(o[1:] for o in _suffixes)), 'another folder')

@@ -6,7 +6,6 @@
 __all__ = []
 
 # %% ../nbs/76_encode.ipynb #6b7db147
-import os
 import warnings
 from collections.abc import Callable
 from hashlib import blake2b
@@ -21,7 +20,7 @@ from .map import SoundMap
 from .model import Model
 from .scorecard import recollect, remembered, stray
 from .sound import Sound
-from .store import content_hash, home
+from .store import _homely, content_hash, home
 from .take import Report, Take, measure_sound, noise_shows, report as _report
 
 # %% ../nbs/76_encode.ipynb #5ee53a56
@@ -56,7 +55,7 @@ def _as_file(sound):
     if isinstance(sound, Sound):
         kept = home('sounds', f'{blake2b(sound.y.tobytes(), key=str(sound.sr).encode(), digest_size=8).hexdigest()}.wav') # by samples: the file also holds the time
         return kept if kept.exists() else Sound(sound.y, sound.sr).save(kept, bits=32), sound
-    path = Path(os.path.expanduser(sound)).resolve()
+    path = _homely(sound).resolve()
     if not path.is_file(): raise InputError(f"'{sound}'", "a recording: a file or a Sound")
     return path, Sound.load(path)
 

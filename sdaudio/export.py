@@ -27,7 +27,7 @@ from mutagen.ogg import OggPage
 
 from . import __version__
 from .config import Config, FileError, InputError, schema_of, settings_of
-from .store import _in_words, _write_unique, read_json, safe_name, write_bytes, write_json
+from .store import _homely, _in_words, _write_unique, read_json, safe_name, write_bytes, write_json
 from .features import descriptors
 from .sound import Sound, _file_bytes, _lossy, _rates
 from .generate import Recipe
@@ -71,7 +71,7 @@ def take_path(
     suffix:str='.wav' # Format of the file
 )->Path: # A path directly inside `folder`
     "A path for a typed name, which cannot leave its folder"
-    return Path(os.path.expanduser(folder))/(safe_name(name) + '.' + suffix.lstrip('.').lower())
+    return _homely(folder)/(safe_name(name) + '.' + suffix.lstrip('.').lower())
 
 # %% ../nbs/63_export.ipynb #49dfeb54
 def name_by(
@@ -104,7 +104,7 @@ def _free(path):
 
 def _target(path, cfg):
     "A checked path: known format, depth that it has, portable name, folder that exists"
-    path = Path(os.path.expanduser(path))
+    path = _homely(path)
     suffix = path.suffix.lower()
     if suffix not in depths: raise InputError(f"'{path.name}' names no format", f"a name that ends in {' or '.join(depths)}")
     if depths[suffix] and cfg.bits not in depths[suffix]:

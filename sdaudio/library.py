@@ -19,7 +19,7 @@ from fastcore.basics import patch
 from .config import Config, FileError, InputError
 from .model import Model, _Files, _FORMAT, _SUFFIX, _library_name, _put_aside, _typed, library_lock, list_models, model_path
 from .page import sound_table
-from .store import Records, _open_tensors, _write_unique, home, pick, read_json, read_meta, replace_meta, tag_words, unique_path, write_bytes, write_json
+from .store import _homely, Records, _open_tensors, _write_unique, home, pick, read_json, read_meta, replace_meta, tag_words, unique_path, write_bytes, write_json
 
 # %% ../nbs/72_library.ipynb #8afdf574
 @dataclass(frozen=True)
@@ -229,7 +229,7 @@ def bring(self:Library,
     name:str='' # In the library; by default the file's
 )->ModelEntry: # As it is now
     "Copy a model into the library, after a look at all of it"
-    path = Path(os.path.expanduser(path))
+    path = _homely(path)
     if not path.is_file(): raise InputError(f"'{path}' does not exist", "a model's file")
     model = Model.load(path)
     with library_lock():
@@ -244,7 +244,7 @@ def send(self:Library,
     to:str|Path # A folder, which is made if need be, or a path that ends in .sdaudio; its name may grow a number
 )->Path: # The file
     "Copy a model out of the library"
-    path,to = model_path(self.pick(name)),Path(os.path.expanduser(to))
+    path,to = model_path(self.pick(name)),_homely(to)
     return _write_unique(to if to.name.endswith(_SUFFIX) and not to.is_dir() else to/path.name, lambda _: _blocks(path))
 
 def _blocks(path):

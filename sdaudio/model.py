@@ -49,7 +49,7 @@ from .scorecard import Likeness, Scorecard, decoded, likeness, measure_phase, sc
 from .sound import Sound
 from .spatial import spatialize
 from .spectrogram import PictureStats, SpecConfig, denormalise
-from .store import home, load_tensors, pick, read_json, read_meta, safe_name, save_tensors, write_json
+from .store import _homely, home, load_tensors, pick, read_json, read_meta, safe_name, save_tensors, write_json
 from .take import Take
 from .trainer import TrainConfig, Trainer, together
 from .vae import VAE, VAEConfig
@@ -325,7 +325,7 @@ def model_path(
     "Where a model of that name is kept"
     s = str(name)
     if isinstance(name, Path) or s.endswith(_SUFFIX) or '/' in s or os.sep in s:
-        return Path(os.path.expanduser(s if s.endswith(_SUFFIX) else s+_SUFFIX))
+        return _homely(s if s.endswith(_SUFFIX) else s+_SUFFIX)
     return home('models', safe_name(s)+_SUFFIX)
 
 def _record_of(path):

@@ -7,7 +7,6 @@ __all__ = ['PackConfig', 'coordinates', 'most_different', 'sample_pack']
 
 # %% ../nbs/68_pack.ipynb #ad025ec1
 import csv
-import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,7 +92,7 @@ def sample_pack(
     "Choose the most different takes, bring them to one loudness, and write them with a table and a map of keys"
     cfg = PackConfig.from_dict(kwargs)
     name_by(cfg.names, Recipe()) # a mistake in the pattern is said before anything is played
-    folder,tell = unique_path(os.path.expanduser(folder)),progress or (lambda *_: None)
+    folder,tell = unique_path(folder),progress or (lambda *_: None)
     total,takes = (cfg.of or 4*cfg.n)+cfg.n,[]
     for r in _candidates(model, cfg):
         tell(len(takes), total, 'playing')

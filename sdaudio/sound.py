@@ -22,7 +22,7 @@ from PIL import Image
 
 from .compat import _as_rate, resample as _resample
 from .config import FileError, InputError
-from .store import write_bytes
+from .store import _homely, write_bytes
 
 # %% ../nbs/10_sound.ipynb #6deceb47
 class Sound:
@@ -183,7 +183,7 @@ def open_audio(
     path # WAV, FLAC, AIFF, MP3, OGG, Opus, CAF, W64 or AU
 ): # A soundfile.SoundFile
     "Open an audio file, or say why not"
-    if not (p := Path(os.path.expanduser(path))).exists(): raise InputError(f"'{path}' does not exist", 'an audio file')
+    if not (p := _homely(path)).exists(): raise InputError(f"'{path}' does not exist", 'an audio file')
     if p.is_dir(): raise InputError(f"'{path}' is a folder", 'an audio file')
     if not p.stat().st_size: raise FileError(f"'{path}' is empty (0 bytes)", do='copy it again from where it came')
     if not os.access(p, os.R_OK): raise FileError(f"'{path}' cannot be read: no permission", do='changing its permissions')

@@ -6,7 +6,6 @@
 __all__ = ['LibraryDashboard']
 
 # %% ../nbs/81_ui_library.ipynb #8a5dd718
-import os
 from io import BytesIO
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from .config import InputError
 from .library import Library
 from .model import Model
 from .sound import Sound
-from .store import home, safe_name, write_bytes
+from .store import _homely, home, safe_name, write_bytes
 from .widgets import PictureList, Player, dashboard, leaves, row
 
 # %% ../nbs/81_ui_library.ipynb #ba6a139c
@@ -32,7 +31,7 @@ class LibraryDashboard(Board):
         folder:str|Path='.' # Where Export writes
     ):
         super().__init__()
-        self.kept,self.opened,self.folder,self.chosen = Library() if library is None else library,opened or self._below,Path(os.path.expanduser(folder)),''
+        self.kept,self.opened,self.folder,self.chosen = Library() if library is None else library,opened or self._below,_homely(folder),''
         self.model_dashboard = None
         self._parts()
         self.widget = self._layout()

@@ -6,7 +6,6 @@
 __all__ = ['ModelDashboard']
 
 # %% ../nbs/81_ui_model.ipynb #cb3c37e4
-import os
 from html import escape
 from pathlib import Path
 from random import SystemRandom
@@ -15,7 +14,7 @@ import ipywidgets as W
 from fastcore.basics import patch
 
 from .config import InputError, SdaudioError
-from .store import _write_unique, home, safe_name
+from .store import _homely, _write_unique, home, safe_name
 from .generate import Recipe, envelope, lfo
 from .spatial import SpatialConfig
 from .export import ExportConfig, depths, take_path
@@ -44,7 +43,7 @@ class ModelDashboard(Board):
         folder:str|Path='takes' # Where the export button writes
     ):
         super().__init__()
-        self.model,self.folder = model,Path(os.path.expanduser(folder))
+        self.model,self.folder = model,_homely(folder)
         self.take,self.recipes,self.curves,self.path,self.start = None,[],{},[],{} # what is heard, the recipes so far, and what a recipe has beside numbers
         self.more,self.less,self._after,self.sliders,self._map,self._mapped,self._played = [],[],None,{},None,None,()
         self._sound_parts()

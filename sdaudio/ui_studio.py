@@ -6,7 +6,6 @@
 __all__ = ['Studio']
 
 # %% ../nbs/82_ui_studio.ipynb #1e83724e
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import ipywidgets as W
 from fastcore.basics import patch
 
 from .board import Board, _close, small
+from .store import _homely
 from .config import SdaudioError
 from .corpus import Corpus
 from .history import History
@@ -35,7 +35,7 @@ class Studio(Board):
         folder:str|Path='takes' # Where exports go
     ):
         super().__init__()
-        self.folder,self.instrument,self.ready = Path(os.path.expanduser(folder)),None,None # the last: what a training made while another instrument is open
+        self.folder,self.instrument,self.ready = _homely(folder),None,None # the last: what a training made while another instrument is open
         self.corpus,self.training = CorpusDashboard(changed=self._read),TrainingDashboard(trained=self._trained)
         self.history,self.library = HistoryDashboard(History()),LibraryDashboard(Library(), opened=self._opened, folder=self.folder)
         self.bench = W.VBox([], layout=W.Layout(min_width='0', width='auto'))
