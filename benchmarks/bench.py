@@ -2,13 +2,17 @@
 import argparse
 import os
 import platform
+import shutil
+import subprocess
 from datetime import date
 from pathlib import Path
 
 import librosa
 import torch
 
+from sdaudio import __version__
 from sdaudio.corpus import Corpus
+from sdaudio.device import cores
 from sdaudio.istft import lend_phase
 from sdaudio.loss import mr_distance
 from sdaudio.scorecard import decoded, nearest, sound_of
@@ -18,12 +22,13 @@ here = Path(__file__).parent
 names = ('ambient', 'tabla', 'loops', 'strings')
 
 
-def corpora(args):
+def corpora(args, least=1):
     "The corpora asked for: names below the corpora folder, or any folders"
     root = Path(os.environ.get('SDAUDIO_CORPORA', here.parents[1]/'shared'/'corpora'))
     folders = [Path(o) if Path(o).is_dir() else root/o for o in (args.corpora or names)]
     missing = [str(o) for o in folders if not o.is_dir()]
-    if missing: raise SystemExit(f"no such corpus: {', '.join(missing)}\n  give folders, or set SDAUDIO_CORPORA to the folder that holds {', '.join(names)}")
+    if missing: raise SystemExit(f"no such corpus: {', '.join(missing)}\n  give two folders of recordings or more, or set SDAUDIO_CORPORA to the folder that holds {', '.join(names)} (CC0, from freesound.org by way of the Debian package sonic-pi-samples)")
+    if len(folders)<least: raise SystemExit(f'{len(folders)} corpus\n  this benchmark compares: give {least} folders or more')
     return [Corpus(o) for o in folders]
 
 
@@ -73,18 +78,24 @@ def measure(model, x):
             'nearest training runs': mr(nearest(model, target[:,0]), y), 'noise': mr(noise, y), 'silence': mr(torch.zeros_like(y), y)}
 
 
-def report(name, command, head, rows, notes=()):
-    "Print a table and keep it as results/NAME.md"
+def stamp():
+    "When, where and from which source: figures are compared within one of these"
+    source = subprocess.run(['git', 'log', '-1', '--format=%h', '--', 'sdaudio'], cwd=here.parent, capture_output=True, text=True).stdout.strip() if shutil.which('git') else ''
+    return f"{date.today()}, {platform.machine()}, {cores()} cores, torch {torch.__version__}, sdaudio {source or __version__}"
+
+
+def report(name, command, head, rows, notes=(), checks=()):
+    "Print a table with its claims and keep both as results/NAME.md; exit with an error when a claim does not hold"
     cells = [[f'{v:.2f}' if isinstance(v, float) else str(v) for v in r] for r in rows]
-    lines = [f"## {name}", '', f"`{command}`, {date.today()}, {platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}", '',
+    said = [('ok    ' if ok else 'FAILS ')+claim for claim,ok in checks]
+    held,lost = sum(ok for _,ok in checks),[o for o in said if o.startswith('FAILS')]
+    claims = [f'{held} of {len(said)} claims hold.', '', *(f'- {o}' for o in lost), *['']*bool(lost), '<details><summary>All claims</summary>', '', *(f'- {o}' for o in said), '', '</details>', ''] if said else []
+    lines = [f"## {name}", '', f"`{command}`, {stamp()}", '',
              '| '+' | '.join(head)+' |', '|'+'---|'*len(head), *('| '+' | '.join(r)+' |' for r in cells), '', *notes, '']
-    text = '\n'.join(lines)
-    print(text)
+    print('\n'.join([*lines, *said]))
     out = here/'results'; out.mkdir(exist_ok=True)
-    (out/f"{name.split()[0].lower()}.md").write_text(text, encoding='utf-8')
+    (out/f"{name.split()[0].lower()}.md").write_text('\n'.join([*lines, *claims]), encoding='utf-8')
+    if lost: raise SystemExit(NOT_HELD)
 
 
-def check(checks):
-    "Print each claim with its outcome; exit with an error when one does not hold"
-    for claim,ok in checks: print(('ok    ' if ok else 'FAILS ')+claim)
-    if not all(ok for _,ok in checks): raise SystemExit(1)
+NOT_HELD = 3 # exit code of a benchmark that ran and found a claim that does not hold; a crash has another

@@ -8,7 +8,7 @@ os.environ['SDAUDIO_HOME'] = tempfile.mkdtemp()
 import numpy as np
 import soundfile as sf
 
-from bench import arguments, check, corpora, report
+from bench import arguments, corpora, report
 from sdaudio.corpus import Corpus
 from sdaudio.model import Model, start_model, train
 
@@ -57,5 +57,4 @@ ok = analysed(made('tones', [tilted(o, rng) for o in np.linspace(.6, 2.2, 12)]),
 checks.append((f"tones: {', '.join(ok)}; brightness and little else wanted", ok[:1]==['brightness'] and len(ok)<=2))
 checks.append((f"slowest analysis {max(times.values()):.1f} s, 20 s wanted", max(times.values())<20))
 report('Controls', f'python benchmarks/controls.py --minutes {args.minutes:g}'+(f' --models FOLDER --seeds {args.seeds}' if args.models else ''), ['corpus', 'control', 'rank correlation', 'effect over the safe range', 'leakage', 'stability', 'verdict'], rows,
-       [f'{args.minutes:g} minutes of training, half a minute for noise and tones. Thirty-two base points, nine positions. Seconds for the whole analysis, of the clock and of one processor: '+'; '.join(f'{k} {v:.1f} and {spent[k]:.1f}' for k,v in times.items())+'.'])
-check(checks)
+       [f'{args.minutes:g} minutes of training, half a minute for noise and tones. Thirty-two base points, nine positions. Seconds for the whole analysis, of the clock and of one processor: '+'; '.join(f'{k} {v:.1f} and {spent[k]:.1f}' for k,v in times.items())+'.'], checks=checks)

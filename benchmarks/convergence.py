@@ -4,7 +4,7 @@ import os
 import tempfile
 
 os.environ['SDAUDIO_HOME'] = tempfile.mkdtemp()
-from bench import arguments, check, corpora, report
+from bench import arguments, corpora, report
 from sdaudio.corpus import Corpus
 from sdaudio.model import train
 
@@ -23,5 +23,4 @@ for n in (5, 20, 55):
         print(rows[-1], flush=True)
 report('Convergence', f'python benchmarks/convergence.py --steps {args.steps} --seeds {args.seeds}',
        ['files', 'seconds of sound', 'seed', 'steps', 'MR on training sounds, start', 'end', 'MR on held-out sounds, start', 'end', 'best', 'said'], rows,
-       ['The distance is the term of the loss that is heard, on excerpts that stay the same. Files taken evenly from the four corpora together; held out: blocks of long files below 20 files, whole files from there on.'])
-check(checks)
+       ['The distance is the term of the loss that is heard, on excerpts that stay the same. Files taken evenly from the four corpora together; held out: blocks of long files below 20 files, whole files from there on.'], checks=checks)

@@ -6,7 +6,7 @@ os.environ['SDAUDIO_HOME'] = tempfile.mkdtemp()
 import librosa
 import numpy as np
 
-from bench import arguments, check, corpora, report
+from bench import arguments, corpora, report
 from sdaudio.model import start_model
 
 args = arguments(__doc__, seconds=20., seeds=4)
@@ -26,5 +26,4 @@ for corpus in corpora(args):
     rows.append((corpus.name, own, *heard.values()))
     checks.append((f'{corpus.name}: onsets rise from density 0 to 0.5 to 1', heard[0.]<heard[.5]<heard[1.]))
 report('Density', 'python benchmarks/density.py', ['corpus', 'the recordings, end to end', *(f'density {d:g}' for d in steps)], rows,
-       [f'Onsets per second, mean of {args.seeds} takes of {args.seconds:g} s.'])
-check(checks)
+       [f'Onsets per second, mean of {args.seeds} takes of {args.seconds:g} s.'], checks=checks)

@@ -3,10 +3,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bench import NOT_HELD
+
 here = Path(__file__).parent
-names = ('representation', 'windows', 'preprocess', 'start', 'curves', 'step', 'generation', 'batch', 'latency', 'density', 'seams', 'encode', 'command_line', 'training', 'choices', 'sharpness', 'quality', 'convergence', 'how_small', 'interrupted', 'copies', 'memory', 'controls', 'space', 'blend', 'keeping')
-words = [o for o in sys.argv[1:] if o!='--gather']
-failed = [] if '--gather' in sys.argv else [n for n in names if subprocess.run([sys.executable, here/f'{n}.py', *words]).returncode]
+names = ('representation', 'windows', 'preprocess', 'start', 'curves', 'step', 'profiles', 'generation', 'batch', 'latency', 'density', 'seams', 'encode', 'command_line', 'training', 'choices', 'sharpness', 'quality', 'convergence', 'how_small', 'interrupted', 'copies', 'memory', 'memory-stereo', 'controls', 'space', 'blend', 'keeping')
+more = {'quality': ['--fresh'], 'memory-stereo': ['--channels', '2']} # figures of Quality are kept one by one, so that it can be taken up again by hand
+words,failed = [o for o in sys.argv[1:] if o!='--gather'],[]
+for k,n in enumerate(names if '--gather' not in sys.argv else ()):
+    print(f'[{k+1}/{len(names)}] {n}', flush=True)
+    code = subprocess.run([sys.executable, here/f"{n.split('-')[0]}.py", *words, *more.get(n, ())]).returncode
+    if code: failed.append(n if code==NOT_HELD else f'{n} (broke off; its table is an earlier one)')
 tables = [(here/'results'/f'{n}.md').read_text(encoding='utf-8') for n in names if (here/'results'/f'{n}.md').exists()]
 intro = '''# Results
 

@@ -5,7 +5,7 @@ import tempfile
 os.environ['SDAUDIO_HOME'] = tempfile.mkdtemp()
 import numpy as np
 
-from bench import arguments, check, corpora, report
+from bench import arguments, corpora, report
 from sdaudio.generate import _BLOCK, Recipe, render
 from sdaudio.model import start_model
 
@@ -44,5 +44,4 @@ for corpus in corpora(args):
                (f'{corpus.name}: splices stand out more than either', spliced>2*max(there, bends(y, sr, edges).max())),
                (f'{corpus.name}: ten times a loop, no step above its 99.9th percentile', max(step(v) for v in loops.values())<=1)]
 report('Seams', f'python benchmarks/seams.py --seconds {args.seconds:g}', ['corpus', 'bend in recordings, 99th percentile', 'at edges of blocks', 'where a loop repeats', 'at the worst of many splices', 'step, loop by memory', 'by sum', 'by heap', 'cut out, not looped'], rows,
-       ['Bend: largest second difference in 10 ms by the RMS of those around. Step: between the last sample and the first, by the 99.9th percentile of the steps within.'])
-check(checks)
+       ['Bend: largest second difference in 10 ms by the RMS of those around. Step: between the last sample and the first, by the 99.9th percentile of the steps within.'], checks=checks)

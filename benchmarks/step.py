@@ -7,7 +7,7 @@ from statistics import median
 
 os.environ['SDAUDIO_HOME'] = tempfile.mkdtemp()
 import torch
-from bench import arguments, check, corpora, report
+from bench import arguments, corpora, report
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sdaudio.device import pick_threads, threads
@@ -60,5 +60,4 @@ for corpus in corpora(args):
     rows.append((corpus.name, 1+corpus.stereo, n_threads, sum(p.numel() for p in model.vae.parameters())/1e6, sum(counted.seen.values()), work/1e9, work/gemm/1e9, 1e3*gemm, 1e3*step, step/gemm))
     checks.append((f'{corpus.name}: a step takes at most 1.5 times as long as its matrix products alone ({step/gemm:.2f})', step/gemm<=1.5))
 report('Step', 'python benchmarks/step.py', ['corpus', 'channels', 'threads', 'weights, millions', 'products', 'GFLOP', 'GFLOP/s, products alone', 'products alone, ms', 'step, ms', 'step / products'], rows,
-       ['Usual time of a step of training (network forward and back, losses with their resynthesis, optimiser, averaging) against the sum of its matrix products, each timed alone with operands of the same shape and layout.'])
-check(checks)
+       ['Usual time of a step of training (network forward and back, losses with their resynthesis, optimiser, averaging) against the sum of its matrix products, each timed alone with operands of the same shape and layout.'], checks=checks)

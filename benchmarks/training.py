@@ -3,7 +3,7 @@ import os
 import tempfile
 
 os.environ['SDAUDIO_HOME'] = tempfile.mkdtemp()
-from bench import arguments, check, corpora, measure, report
+from bench import arguments, corpora, measure, report
 from sdaudio.model import Settings, start_model, train
 
 args = arguments(__doc__, minutes=3., seed=0)
@@ -22,5 +22,4 @@ for corpus in corpora(args):
                (f'{corpus.name}: noise and silence are further than the model', after['memory']<min(after['noise'], after['silence']))]
 report('Training', f'python benchmarks/training.py --minutes {args.minutes:g} --seed {args.seed}', ['corpus', 'when', 'steps', *(f'MR, {k}' for k in before)], rows,
        ['Held-out excerpts of 0.68 s; all columns but the last three share the decoded magnitudes, and differ in where the phase comes from.',
-        'Against the picture of the excerpt with its own phase, so that what the picture itself costs (see Representation) is left out. The best of nine versions is chosen on the same excerpts.'])
-check(checks)
+        'Against the picture of the excerpt with its own phase, so that what the picture itself costs (see Representation) is left out. The best of nine versions is chosen on the same excerpts.'], checks=checks)

@@ -3,7 +3,7 @@ import os
 import tempfile
 
 os.environ['SDAUDIO_HOME'] = tempfile.mkdtemp()
-from bench import arguments, check, corpora, measure, report
+from bench import arguments, corpora, measure, report
 from sdaudio.device import threads
 from sdaudio.model import Settings, start_model
 from sdaudio.vae import VAEConfig
@@ -20,5 +20,4 @@ for corpus in corpora(args):
                    all(score[8][k]==min(s[k] for s in score.values()) for k in ('true phase', 'memory'))))
 report('Windows', 'python benchmarks/windows.py', ['corpus', 'one point describes', *(f'MR, {k}' for k in score[8])], rows,
        [f'The same {VAEConfig().latent_dim} numbers for a point, points at half that distance, no training. Shorter points therefore spend more numbers on a second: '
-        f"{', '.join(f'{VAEConfig().latent_dim*48000*2/512/n:.0f}' for n in (8, 16, 32))}."])
-check(checks)
+        f"{', '.join(f'{VAEConfig().latent_dim*48000*2/512/n:.0f}' for n in (8, 16, 32))}."], checks=checks)

@@ -78,9 +78,9 @@ def _lab(
     "Open the studio notebook in JupyterLab; it is written if it is not there"
     from importlib.util import find_spec
     from subprocess import run as start
-    from sdaudio.store import write_json
+    from sdaudio.store import _homely, write_json
     if not write_only and not find_spec('jupyterlab'): raise SdaudioError('sdaudio lab', 'JupyterLab', 'pip install "sdaudio[lab]"')
-    path = folder.expanduser().absolute()/'studio.ipynb'
+    path = _homely(folder).absolute()/'studio.ipynb'
     if not path.exists(): write_json(path, _studio_notebook())
     else: say(f'{path.name} is there and stays as it is')
     yield path, dict(path=str(path))
@@ -107,9 +107,9 @@ def _demo(
     from sdaudio.demo import demo_corpus
     from sdaudio.model import Settings, train
     from sdaudio.page import listening_page
-    from sdaudio.store import unique_path, write_bytes
+    from sdaudio.store import _homely, unique_path, write_bytes
     from sdaudio.trainer import TrainConfig
-    folder = unique_path(out.expanduser())
+    folder = unique_path(_homely(out))
     corpus = demo_corpus()
     say(corpus.check())
     model = train(corpus, minutes=minutes, name='demo', settings=Settings(train=TrainConfig(minutes=minutes, seed=seed)), resume=False)

@@ -87,6 +87,7 @@ def recipe_from(
     from sdaudio.store import read_json
     if not Path(path).exists(): raise InputError(f"'{path}' does not exist", 'a recipe, or the .json beside a take')
     d = read_json(path) if str(path).endswith('.json') else {}
+    if isinstance(d, list) and len(d)==1 and isinstance(d[0], dict): d = d[0].get('recipe', d[0]) # what `--json` prints
     if isinstance(d, dict) and {'seed', 'start'} & d.keys(): return Recipe.from_dict(d) # `encode --nearest` says only where it starts
     return from_sidecar(path) if d or sidecar_path(path).exists() else from_tags(path)
 
@@ -189,19 +190,23 @@ def _counted(todo, total):
 
 def _movement(words):
     "What `--trajectory` says, as a recipe holds it"
-    move = {}
+    move,curves = {},{}
     for word in words:
         k,_,v = (o.strip() for o in word.partition('='))
         if not v and k.endswith('.json'):
             from sdaudio.store import read_json
-            move |= read_json(k)
+            given = read_json(k)
+            if not isinstance(given, dict) or not isinstance(given.get('curves', {}), dict): raise InputError(f"--trajectory {word}", 'a .json with a movement as recipes hold it', '{"walk": 0.1, "curves": {"axis1": [[0, -1], [1, 1]]}}')
+            curves |= given.get('curves', {}); move |= given
         else:
-            try: move |= dict(walk=float(v)) if k=='walk' else dict(curves=move.get('curves', {}) | {k: _curve(k, v)})
+            try:
+                if k=='walk': move['walk'] = float(v)
+                else: curves[k] = _curve(k, v)
             except ValueError as e:
                 if isinstance(e, SdaudioError): raise
                 raise InputError(f"--trajectory {word}", 'NAME=VALUES, NAME=SHAPE@RATE:LOW:HIGH:PHASE, NAME=FILE, walk=NUMBER or a .json', '--trajectory axis1=-1,2,0') from None
     from sdaudio.generate import Trajectory
-    return Trajectory.from_dict(move).to_record()
+    return Trajectory.from_dict(move | dict(curves=curves)).to_record()
 
 def _curve(k, v):
     "A swing, the envelope of a file, or values at equal distances"

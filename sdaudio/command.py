@@ -118,7 +118,7 @@ def read_settings(
 )->dict: # Command, as it is typed, to its options
     "What the settings file says, with every name and kind checked"
     if path is None and not os.path.exists(settings_path()): return {} # or in a folder that nobody lets us see
-    path = Path(path or settings_path()).expanduser()
+    path = Path(os.path.expanduser(path or settings_path()))
     try: said = tomllib.loads(path.read_text(encoding='utf-8-sig'))
     except FileNotFoundError: raise InputError(f"'{path}' does not exist", 'a settings file in TOML') from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e: raise InputError(f"the settings file '{path}' cannot be read: {e}", 'TOML: lines such as format = "flac"') from e

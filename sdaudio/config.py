@@ -102,7 +102,7 @@ def settings_of(
 def data_folder()->Path: # Not yet made
     "The folder for everything kept: `SDAUDIO_HOME`, or this platform's place for the data of programs"
     own = os.environ.get('SDAUDIO_HOME')
-    return Path(os.path.abspath(Path(own).expanduser())) if own else user_data_path('sdaudio', appauthor=False)
+    return Path(os.path.abspath(os.path.expanduser(own))) if own else user_data_path('sdaudio', appauthor=False)
 
 def settings_path()->Path: # Not always there
     "The settings file: in `SDAUDIO_HOME`, or in this platform's place for the settings of programs"

@@ -15,7 +15,7 @@ import numpy as np
 from .config import FileError, InputError
 from .corpus import Corpus
 from .sound import Sound, _file_bytes
-from .store import home, write_bytes
+from .store import _homely, home, write_bytes
 
 # %% ../nbs/16_demo.ipynb #c8d0c1d3
 _sr = 44100
@@ -163,7 +163,7 @@ def demo_corpus(
     "Make, or find again, a small corpus of synthesised recordings"
     if not 1 <= n <= len(_pieces): raise InputError(f'n={n}', f'1 to {len(_pieces)} recordings')
     own = folder is None
-    folder = home('demo', 'corpus', 'x').parent if own else Path(folder).expanduser()
+    folder = home('demo', 'corpus', 'x').parent if own else _homely(folder)
     todo = {folder/f'{name}.flac': _file_bytes(_piece(i, name), 'flac', 16) for i,name in enumerate(list(_pieces)[:n])}
     todo = {p: data for p,data in todo.items() if not p.is_file() or p.read_bytes() != data}
     there = [p.name for p in todo if p.exists()]

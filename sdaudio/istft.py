@@ -235,7 +235,8 @@ def band_lift(
 )->tuple: # dB for each band, 0 to 3
     "What each band of these pictures loses on its way to sound"
     n = x.shape[-1]//8 # the ends of a picture lack what stands beside them
-    heard,M = (o[...,n:-n].square().sum((0, 2)) for o in (to_bands(lend_phase(cfg, floor)(x)(x[:,0]), cfg)[0], x[:,0]))
+    heard = sum(to_bands(lend_phase(cfg, floor)(o)(o[:,0]), cfg)[0][...,n:-n].square().sum((0, 2)) for o in x.split(8))
+    M = x[:,0,:,n:-n].square().sum((0, 2))
     M,heard = (torch.nn.functional.avg_pool1d(o.view(cfg.channels, -1), 9, 1, 4, count_include_pad=False).flatten() for o in (M, heard))
     lost = torch.where(M>M.max()*1e-9, 10*(M/heard.clamp(min=1e-20)).log10(), 0.)
     return tuple(lost.clamp(0, 3).mul(100).round().div(100).tolist())

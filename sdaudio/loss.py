@@ -81,12 +81,21 @@ class _Distance(torch.autograd.Function):
         both = torch.nn.functional.pad(torch.cat([y_hat, y])[:,None], (edge, edge), 'reflect')[:,0]
         for w in windows:
             hop,half,win = w//4,w//2,torch.hann_window(w, device=y.device)
-            D = torch.fft.rfft(both[:,edge-half:both.shape[1]-edge+half].unfold(-1, w, hop)*win)
-            m_hat,m = (D.real.square().add_(D.imag.square()).clamp_(min=_QUIET**2).sqrt_()).split(n)
+            def spectra(s): # of both, and their magnitudes
+                D = torch.fft.rfft(s[:,edge-half:s.shape[1]-edge+half].unfold(-1, w, hop)*win)
+                return D,*D.real.square().add_(D.imag.square()).clamp_(min=_QUIET**2).sqrt_().chunk(2)
+            if not ctx.needs_input_grad[0]: # a few at a time: nothing has to be kept
+                parts = []
+                for a,b in zip(both[:n].split(_FEW), both[n:].split(_FEW)):
+                    _,m_hat,m = spectra(torch.cat([a, b]))
+                    parts.append(torch.stack([(m_hat-m).square().sum(), m.square().sum(), (m_hat/m).log_().abs_().sum(), m.new_tensor(m.numel())]))
+                apart,size,ratio,count = torch.stack(parts).sum(0)
+                total = total + (apart/size).sqrt() + ratio/count
+                continue
+            D,m_hat,m = spectra(both)
             d,ratio = m_hat-m,(m_hat/m).log_()
             apart,size = d.norm(),m.norm()
             total = total + apart/size + ratio.abs().mean()
-            if not ctx.needs_input_grad[0]: continue
             d.mul_(.5/(apart*size).clamp(min=1e-20)).add_(ratio.sign_().div_(m_hat), alpha=.5/d.numel()).div_(m_hat).mul_((m_hat-_QUIET).sign_())
             D = D[:n]
             torch.view_as_real(D).mul_(d[...,None])
@@ -103,7 +112,7 @@ class _Distance(torch.autograd.Function):
     @staticmethod
     def backward(ctx, g): return g*ctx.saved_tensors[0],None,None
 
-_QUIET = 1e-4 # magnitudes below this are all the same
+_QUIET,_FEW = 1e-4,8 # magnitudes below this are all the same; waveforms worked on at a time
 
 def mr_distance(
     y_hat:Tensor, # Decoded waveforms `(..., n)`
@@ -141,6 +150,6 @@ class VAELoss:
         x:Tensor # Target, as `x_hat`
     )->Tensor: # Scalar
         "MR distance of the decoded waveform, both with the phase of the target"
-        target,few = denormalise(x, self.stats),len(x) if torch.is_grad_enabled() else 8 # at a time, where nothing has to be kept for gradients
+        target,few = denormalise(x, self.stats),len(x) if torch.is_grad_enabled() else _FEW # at a time, where nothing has to be kept for gradients
         def both(M, t): sound = self.lend(t); return sound(M), sound(t[:,0])
         return mr_distance(*map(torch.cat, zip(*map(both, denormalise(x_hat, self.stats)[:,0].split(few), target.split(few)))), self.cfg.windows)

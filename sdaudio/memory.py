@@ -109,7 +109,8 @@ class Memory:
         asked = self.key(compress(padded, self.stats.floor).T.unfold(0, n, n).transpose(1,2), vae)
         keys,room = self.keys(vae)
         if not room.any(): raise CorpusError("The memory is too short", f"one stretch of {2*n} frames")
-        d = (keys.square().sum(-1) - 2*asked@keys.T + asked.square().sum(-1, keepdim=True)).clamp(min=0)
+        length = torch.cat([o.square().sum(-1) for o in keys.split(4096)]) # without a second set of keys
+        d = (length - 2*asked@keys.T + asked.square().sum(-1, keepdim=True)).clamp(min=0)
         d = d[::2] + torch.cat([d[1::2, n:], d[1::2, :1].expand(-1, n)], 1) # both halves of a run
         d[:, ~room] = torch.inf
         return d

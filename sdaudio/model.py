@@ -39,7 +39,7 @@ from .checkpoint import load_state, run_lock
 from .config import Config, CorpusError, FileError, InputError, SdaudioError
 from .corpus import Corpus
 from .dataset import DataConfig, Excerpts, Pictures
-from .device import generator, pick_device, pick_threads, threads
+from .device import generator, pick_device, pick_threads, threads, trim
 from .generate import Recipe, Trajectory, find_events, render
 from .istft import band_lift, lend_phase
 from .latent import LatentMap, analyse as _analyse
@@ -188,6 +188,7 @@ def start_model(
     if kept<.99: warnings.warn(f"the model remembers {kept:.0%} of the training sound, and plays from that part", stacklevel=2)
     about = dict(corpus=dict(name=corpus.name, id=corpus.id, files=len(corpus), names=[o.name for o in corpus.files], hashes=[o.hash for o in corpus.files], seconds=round(corpus.duration, 1), remembered=min(1, round(kept, 3))),
                  created=datetime.now(timezone.utc).isoformat(timespec='seconds'), version=__version__)
+    trim()
     return Model(settings, data.stats, vae, memory, _map(vae, data), events, name=name or corpus.name, about=about), data
 
 def _points(vae, x):
@@ -283,6 +284,7 @@ def train(
                          *([Tell(progress)] if callable(progress) else [ShowProgress()] if progress else []), *callbacks]
             trainer = Trainer(model.vae, data, loss, settings.train, dev, listeners, group).fit()
             if not group.first: return Model(settings, data.stats, model.vae.cpu(), model.memory, model.latent, model.events, name=model.name, about=model.about)
+            trainer.close()
             if progress is not True:
                 for o in trainer.notes: warnings.warn(o['words'], stacklevel=2)
             model = finish_model(model, data, trainer, progress, _controls_before(model.name, folder.name))
@@ -354,6 +356,7 @@ def finish_model(
         with suppress(KeyboardInterrupt), _Files(progress, 1, 'comparing phases') as tick:
             if tick: tick(0, 1, '')
             phase,phase_mr = measure_phase(model, data)
+    trim()
     with torch.no_grad(): mu = vae.encode_path(trainer.judge.cpu()[:12])[0].flatten(0, 1)
     mr = [o['mr'] for o in trainer.looks]
     training = dict(steps=trainer.step, seconds=round(trainer.elapsed, 1), ended=trainer.ended, device=str(device), judged_on=trainer.judged_on,
@@ -364,6 +367,7 @@ def finish_model(
     model = Model(model.settings, model.stats, vae, model.memory, latent, model.events,
                   phase, model.name, model.about|dict(training=training))
     if hurry: return model
+    trim()
     try:
         with _Files(progress, 3, 'measuring') as tick: model.about['scorecard'] = _measured(model, data, progress=tick, most=24 if trainer.elapsed>=_LONG else 8).to_dict()
     except KeyboardInterrupt: warnings.warn('the scorecard was not filled in; training on, or model.scorecard(corpus), does it', stacklevel=3)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from .config import Config, CorpusError
 from .dataset import Excerpts
+from .device import trim
 from .generate import Recipe, heard_as, render
 from .istft import fill_masked, from_bands, lend_phase, settle
 from .loss import mr_distance
@@ -168,8 +169,8 @@ def textures_of(
     floor:float # Magnitude of the mask
 )->Tensor: # `(many, 192)`
     "The texture of whole sounds"
-    M = band_magnitude(y, cfg)
-    return texture(compress(M, floor).transpose(1, 2).flatten(0, 1), torch.arange(len(M))*M.shape[-1], M.shape[-1], cfg)
+    def whole(M): return texture(compress(M, floor).transpose(1, 2).flatten(0, 1), torch.arange(len(M))*M.shape[-1], M.shape[-1], cfg)
+    return torch.cat([whole(band_magnitude(o, cfg)) for o in y.split(8)])
 
 def remembered(
     memory:Memory,
@@ -180,7 +181,11 @@ def remembered(
     at = [(r, i) for a,b,i,_ in memory.bounds.tolist() for r in range(a, b-n+1, step)]
     if not at: raise CorpusError("The memory is too short to compare with", f"one stretch of {n} frames")
     rows,files = torch.tensor(at).T
-    return rows, files, texture(memory.magnitudes(torch.arange(len(memory))), rows, n, memory.spec)
+    around = [torch.arange(max(a-1, 0), min(a+_BLOCK, len(memory))) for a in range(0, len(memory), _BLOCK)] # with the row before, to move from
+    parts = [[o[bool(k):] for o in _bands_of(memory.magnitudes(at), memory.spec)] for k,at in enumerate(around)]
+    return rows, files, _textures(*map(torch.cat, zip(*parts)), rows, n)
+
+_BLOCK = 4096 # rows worked on at a time
 
 # %% ../nbs/64_scorecard.ipynb #7eda5380
 def texture(
@@ -190,9 +195,15 @@ def texture(
     cfg:SpecConfig
 )->Tensor: # dB `(k, 192)`: mean, standard deviation and movement in 64 bands
     "What a stretch sounds like: how loud each band is, how much that varies, and how quickly"
+    return _textures(*_bands_of(c, cfg), starts, n)
+
+def _bands_of(c, cfg):
+    "How loud 64 bands are in each frame, and how far they moved since the one before"
     fine = c[:,:cfg.n_mels]*8.686 # of a stereo picture the middle
     step = torch.cat([torch.zeros_like(fine[:1]), fine.diff(dim=0).abs()]) # of every band for itself: a tone is steady where noise flickers
-    v,step = (torch.nn.functional.adaptive_avg_pool1d(o, 64).double() for o in (fine, step))
+    return [torch.nn.functional.adaptive_avg_pool1d(o, 64).double() for o in (fine, step)]
+
+def _textures(v, step, starts, n):
     def mean(u, a, k): # over rows a to a+k of each stretch
         total = torch.cat([torch.zeros_like(u[:1]), u.cumsum(0)])
         return (total[a+k]-total[a])/k
@@ -304,9 +315,9 @@ def scorecard(
     if not own: choose,cuts = [],sorted({*choose, *cuts})
     x,y = _cut(data, cuts),data.recorded(cuts)
     rows = _rows(model, x, y)
-    say(1, 3, 'what it has learnt')
+    trim(); say(1, 3, 'what it has learnt')
     if own and out: rows['learnt'] = _score(sound_of(model, decoded(model, _cut(data, _learnt(data, 8))), model.phase), data.recorded(_learnt(data, 8)), model)
-    say(2, 3, 'takes')
+    trim(); say(2, 3, 'takes')
     generation,new = _takes(model, y if out or not own else None)
     judged_on = ('held-out excerpts' if out else 'training excerpts') if own else f'excerpts of {data.pics.corpus.name}, which it was not trained on'
     note = ("The way to phases was chosen on other held-out excerpts, the best version of the network on all of them." if not set(choose) & set(cuts)
@@ -349,7 +360,8 @@ def _takes(model, fresh, takes=8, seconds=3., n=64):
     "Stretches of takes as a crowd and one by one, beside other crowds; `fresh` are recordings that were not learnt"
     cfg,floor,memory = model.spec,model.stats.floor,model.memory
     rows,files,known = remembered(memory, n, 4)
-    usual,real = stray(rows, files, known, n),known[::n//4][:400]
+    usual,real = stray(rows, files, known, n),known[::n//4]
+    real = real[torch.linspace(0, len(real)-1, min(400, len(real))).long()] # from everywhere, not from the first files
     y = torch.stack([torch.from_numpy(render(model, Recipe(seed=i, duration=seconds)).y.copy()) for i in range(takes)])
     length = (n-1)*cfg.hop_length
     pieces = y[...,:y.shape[-1]//length*length].unflatten(-1, (-1, length)).movedim(-2, 1).flatten(0, 1).squeeze(1)

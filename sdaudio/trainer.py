@@ -20,7 +20,7 @@ from fastcore.basics import patch
 
 from .config import Config, InputError, SdaudioError
 from .dataset import Excerpts
-from .device import generator, pick_device
+from .device import generator, pick_device, trim
 from .loss import VAELoss
 from .vae import VAE
 
@@ -266,6 +266,12 @@ class Trainer:
         self.vae.load_state_dict(self.best.state_dict())
         return self
 
+    def close(self):
+        "Let go of what only more steps would need, several times the network; what was measured stays"
+        self.opt = self.averaged = self.best = None
+        for p in self.vae.parameters(): p.grad = None
+        trim()
+
     def _run(self, stop):
         if self.arc['done']: self.ended = self.arc['done']; return
         t0,before = self.group.now()-self.elapsed,self.step
@@ -343,6 +349,7 @@ class Trainer:
         for kind,words in course_words(self._looks_of_arc()).items(): self.note(kind, words)
         self._wind_down()
         self.tell('after_look')
+        trim()
         self._look_time = self.group.now()-t
         self._looked += self._look_time
 

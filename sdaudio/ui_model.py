@@ -156,10 +156,11 @@ def _presets_page(self:ModelDashboard):
 @patch
 def _like_page(self:ModelDashboard):
     self.file,self.timbre = _upload('Recording', 'A file that goes through the model'),_upload('Timbre of', 'Another file, which sounds instead')
+    self.near = W.Checkbox(value=True, description='near to the recording', indent=False, tooltip='Its path is refined; without, it is quicker, with more of the instrument in it', layout=W.Layout(width='11rem'))
     self.found = W.HTML()
     b = self.button
     return W.VBox([row(b('nearest', 'Nearest recordings', 'Which recordings this take is nearest to, and how new it is'), b('report', 'Report', 'What is wrong with this take'), b('scorecard', 'Scorecard', 'How good this instrument is')),
-                   _title('A recording of yours through the model'), row(self.file, self.timbre, b('own_timbre', 'Its own timbre', 'Without the other file'), b('encode', 'Play it', 'The recording, with the sliders as they stand')), self.found])
+                   _title('A recording of yours through the model'), row(self.file, self.timbre, b('own_timbre', 'Its own timbre', 'Without the other file'), b('encode', 'Play it', 'The recording, with the sliders as they stand'), self.near), self.found])
 
 @patch
 def _controls_page(self:ModelDashboard):
@@ -492,12 +493,12 @@ def _refresh(self:ModelDashboard, name=None):
 def encode(self:ModelDashboard):
     "A recording through the model, with the sliders as they stand"
     if not self.file.path: raise InputError('no recording', 'a file', 'choose one with Recording')
-    path,timbre,at = self.file.path,self.timbre.path,self._at()
+    path,timbre,at,quick = self.file.path,self.timbre.path,self._at(),{} if self.near.value else dict(rounds=0)
     def then(take):
         self.set(take.recipe)
         self.show(take, new=False)
         return take.about_source()
-    return lambda job: self.model.encode(path, timbre=timbre, progress=job.tick, **at),then
+    return lambda job: self.model.encode(path, timbre=timbre, progress=job.tick, **quick, **at),then
 
 @patch
 def own_timbre(self:ModelDashboard)->str:

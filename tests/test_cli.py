@@ -110,6 +110,8 @@ def test_nearest_place_as_a_recipe(here, shop, tmp_path):
     (tmp_path/'n.json').write_text(said, encoding='utf-16')
     [o] = json.loads(here('generate', '--recipe', 'n.json', '-d', .3, '--json').stdout)
     assert o['recipe']['start'] == json.loads(said)['start'] and o['recipe']['model'] == json.loads(said)['model']
+    (tmp_path/'list.json').write_text(here('encode', 'Bells & Co', sorted((shop[0]/'recordings').iterdir())[0], '--nearest', '--json').stdout)
+    assert json.loads(here('generate', '--recipe', 'list.json', '-d', .3, '--json').stdout)[0]['recipe'] == o['recipe']
     for odd in ('5', 'null', '[]', '"seed"'):
         (tmp_path/'odd.json').write_text(odd)
         assert 'odd.json' in in_words(here('generate', '--recipe', 'odd.json'), 1)
@@ -152,6 +154,12 @@ def test_movements_are_added_to_those_of_a_recipe(here, tmp_path):
     move = json.loads(r.stdout)[0]['recipe']['trajectory']
     assert move['walk'] == .2 and move['curves'] == dict(axis1=dict(lfo='sine', rate=.5, low=-1., high=1., phase=.25), density=[[0., .2], [1., .4]])
     assert 'PHASE' in in_words(here('generate', 'Bells & Co', '--trajectory', 'axis1=sine@.5:-1:1:.25:3'), 2)
+    (tmp_path/'m.json').write_text(json.dumps(dict(walk=.3, curves=dict(density=[[0, .2], [1, .4]]))))
+    for words in (('axis1=0,1', 'm.json'), ('m.json', 'axis1=0,1')):
+        r = here('generate', 'Bells & Co', '-d', .2, '--json', *(o for w in words for o in ('--trajectory', w)))
+        assert json.loads(r.stdout)[0]['recipe']['trajectory'] == dict(walk=.3, curves=dict(axis1=[[0., 0.], [1., 1.]], density=[[0., .2], [1., .4]]))
+    (tmp_path/'odd.json').write_text('[1]')
+    assert 'odd.json' in in_words(here('generate', 'Bells & Co', '--trajectory', 'odd.json'), 1)
 
 @pytest.mark.parametrize('args, code', [(['generate', 'harbour'], 2), (['generate', '--nonsense'], 2), (['corpus', 'nowhere'], 2), (['corpus', '.'], 1), (['nonsense'], 2)])
 def test_json_when_it_fails(here, args, code):

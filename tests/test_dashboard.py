@@ -249,7 +249,10 @@ def test_likeness_report_and_a_file(d, model):
     d.file.value = ({'name': 'my drum.wav', 'type': 'audio/wav', 'size': len(data), 'content': memoryview(data), 'last_modified': datetime.now()},)
     assert not d.file.value and d.file.description == 'my drum.wav', 'it is not kept in the notebook'
     press(d, 'encode')
-    assert d.take.recipe.start['file'].endswith('my drum.wav') and d.recipe() == d.take.recipe and not bad(d)
+    assert d.take.recipe.start['file'].endswith('my drum.wav') and d.take.recipe.start['rounds'] == 20 and d.recipe() == d.take.recipe and not bad(d)
+    d.near.value = False
+    press(d, 'encode')
+    assert 'rounds' not in d.take.recipe.start and d.recipe() == d.take.recipe and not bad(d)
 
 def test_own_control_and_rename(d):
     press(d, 'recipe'), press(d, 'like_this')

@@ -14,7 +14,7 @@ from sdaudio.dataset import DataConfig
 from sdaudio.demo import demo_corpus
 from sdaudio.model import Model, Settings, start_model, train
 from sdaudio.scorecard import (Scorecard, components_only, crowd, decoded, envelope_corr, halves, log_mel, logmel_db, measure_phase, measures, mr, novelty, remembered,
-                               same_spectrum, scorecard, sound_of, stray, textures_of)
+                               same_spectrum, scorecard, sound_of, stray, texture, textures_of)
 from sdaudio.sound import Sound
 from sdaudio.vae import VAEConfig
 
@@ -116,6 +116,7 @@ def test_another_phase_has_to_be_nearer_by_more_than_chance(loops, monkeypatch):
 def test_takes_and_copies(loops):
     model,data = loops
     rows,files,known = remembered(model.memory, 64, 4)
+    assert torch.allclose(known, texture(model.memory.magnitudes(torch.arange(len(model.memory))), rows, 64, model.spec), atol=1e-5), 'a part at a time is the same as all at once'
     usual,real = stray(rows, files, known, 64),known[::16]
     shuffled = real[torch.randperm(len(real), generator=torch.Generator().manual_seed(0))]
     assert crowd(real, shuffled)==crowd(real, real) # a crowd knows no order, so other measures have to

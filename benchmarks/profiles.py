@@ -1,0 +1,45 @@
+"Where the time goes: steps of training as torch's profiler sees them; a first model, a take and the search for controls as pyinstrument does. Run it in two checkouts to see what a change did."
+import os
+import tempfile
+
+os.environ['SDAUDIO_HOME'] = tempfile.mkdtemp()
+from bench import arguments, corpora, report
+from pyinstrument import Profiler
+from torch.profiler import ProfilerActivity, profile
+
+from sdaudio.corpus import Corpus
+from sdaudio.device import threads
+from sdaudio.istft import lend_phase
+from sdaudio.loss import VAELoss
+from sdaudio.model import choose_settings, start_model
+from sdaudio.trainer import Trainer
+
+args = arguments(__doc__, steps=10, seconds=60., most=14)
+rows,trees = [],[]
+
+
+def watched(what, f):
+    "Run `f` once under pyinstrument; its tree goes below the table"
+    with Profiler(interval=.002) as p: out = f()
+    trees.append(f"### {what}\n\n```\n{p.output_text(unicode=True, color=False, short_mode=True, time='percent_of_total').strip()}\n```\n")
+    return out
+
+
+with threads(1):
+    for folder in corpora(args)[:1] if not args.corpora else corpora(args):
+        settings = choose_settings('auto', folder.duration, 1+folder.stereo)
+        start_model(Corpus(folder.root), settings, progress=False)[0].generate(duration=1.) # what is compiled on first use is no part of it
+        corpus = watched(f'{folder.name}: reading and checking', lambda: Corpus(folder.root, copies=True))
+        model,data = watched(f'{folder.name}: kept pictures and first model', lambda: start_model(corpus, settings, progress=False))
+        watched(f'{folder.name}: a take of {args.seconds:g} s', lambda: model.generate(duration=args.seconds))
+        loss = VAELoss(settings.loss, data.stats, lend_phase(model.spec, data.stats.floor, data.stats.lift))
+        trainer = Trainer(model.vae, data, loss, settings.train)
+        trainer.begin(); trainer.learn()
+        with profile(activities=[ProfilerActivity.CPU]) as p:
+            for _ in range(args.steps): trainer.learn()
+        found = sorted(p.key_averages(), key=lambda o: -o.self_cpu_time_total)
+        total = sum(o.self_cpu_time_total for o in found)
+        rows += [(folder.name, o.key.removeprefix('aten::'), o.count//args.steps, o.self_cpu_time_total/1e3/args.steps, 100*o.self_cpu_time_total/total) for o in found[:args.most]]
+        watched(f'{folder.name}: the search for controls', model.analyse)
+report('Profiles', ' '.join(['python benchmarks/profiles.py', *args.corpora]), ['corpus', 'operation', 'calls in a step', 'ms of a step', '% of a step'], rows,
+       [f'{args.steps} steps of training on one thread, time in the operation itself. Below, what pyinstrument saw on one thread, in percent of each.', '', *trees])
