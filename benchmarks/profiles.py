@@ -5,6 +5,7 @@ import tempfile
 os.environ['SDAUDIO_HOME'] = tempfile.mkdtemp()
 from bench import arguments, corpora, report
 from pyinstrument import Profiler
+from pyinstrument.renderers import ConsoleRenderer
 from torch.profiler import ProfilerActivity, profile
 
 from sdaudio.corpus import Corpus
@@ -21,7 +22,9 @@ rows,trees = [],[]
 def watched(what, f):
     "Run `f` once under pyinstrument; its tree goes below the table"
     with Profiler(interval=.002) as p: out = f()
-    trees.append(f"### {what}\n\n```\n{p.output_text(unicode=True, color=False, short_mode=True, time='percent_of_total').strip()}\n```\n")
+    tree = p.output(ConsoleRenderer(unicode=True, color=False, short_mode=True, time='percent_of_total', processor_options=dict(filter_threshold=.04)))
+    lines = [o for o in tree.splitlines() if '%' in o or '[self]' in o] # without the frame around it
+    trees.append('\n'.join([f'<details><summary>{what}</summary>', '', '```', *lines, '```', '', '</details>', '']))
     return out
 
 
