@@ -77,6 +77,17 @@ def test_two_processes_learn_as_one_with_twice_the_batch(folder, tmp_path, monke
 
 
 @accelerated
+def test_two_processes_end_by_one_clock(folder, tmp_path, sdaudio_home):
+    "The documented line: by minutes, which two clocks could end at different steps"
+    p = subprocess.run([*LAUNCH, '-m', 'sdaudio.cli', 'train', str(folder), '--minutes', '.1', '--name', 'clock', '--events'], env=environment(sdaudio_home), cwd=tmp_path, capture_output=True, encoding='utf-8', timeout=180)
+    assert p.returncode==0, p.stderr
+    lines = [json.loads(o) for o in p.stdout.splitlines()]
+    assert [o['ended'] for o in lines if o.get('event')=='end']==['time is used up'], p.stderr
+    steps = [o['step'] for o in lines if o.get('event')=='step']
+    assert steps==list(range(1, len(steps)+1)) and len(steps)>3
+    assert [o.name for o in sdaudio_home.rglob('*.sdaudio')]==['clock.sdaudio']
+
+@accelerated
 @pytest.mark.skipif(sys.platform == 'win32', reason='no SIGINT for a child there')
 @pytest.mark.parametrize('whom', ['all', 'second'])
 def test_ctrl_c_stops_all_of_them(folder, tmp_path, sdaudio_home, whom):
