@@ -159,7 +159,7 @@ def test_movements_are_added_to_those_of_a_recipe(here, tmp_path):
         r = here('generate', 'Bells & Co', '-d', .2, '--json', *(o for w in words for o in ('--trajectory', w)))
         assert json.loads(r.stdout)[0]['recipe']['trajectory'] == dict(walk=.3, curves=dict(axis1=[[0., 0.], [1., 1.]], density=[[0., .2], [1., .4]]))
     (tmp_path/'odd.json').write_text('[1]')
-    assert 'odd.json' in in_words(here('generate', 'Bells & Co', '--trajectory', 'odd.json'), 1)
+    assert 'odd.json' in in_words(here('generate', 'Bells & Co', '--trajectory', 'odd.json'), 2)
 
 @pytest.mark.parametrize('args, code', [(['generate', 'harbour'], 2), (['generate', '--nonsense'], 2), (['corpus', 'nowhere'], 2), (['corpus', '.'], 1), (['nonsense'], 2)])
 def test_json_when_it_fails(here, args, code):
