@@ -181,6 +181,16 @@ def test_a_grown_model_has_no_ladder(made, monkeypatch):
     with pytest.raises(InputError, match='was grown and has no ladder'): grown.rung(0)
 
 
+def test_a_grown_model_is_not_the_same_training_for_a_command(made):
+    "Also where it has gained no dimensions"
+    from sdaudio.cli_make import _goes_on
+    model,old,new = made
+    corpus = Corpus(old)
+    assert _goes_on(model.save('plain'), corpus, model.settings)
+    grown = quietly(model.grow, new, steps=1, room=0)
+    assert grown.settings==model.settings and not _goes_on(grown.save('grown'), corpus, model.settings)
+
+
 def test_a_grown_model_is_not_the_same_training(made, monkeypatch):
     "Who trains under its name in the app is asked first"
     app = pytest.importorskip('sdaudio.app', reason='the web app is optional', exc_type=ImportError)
