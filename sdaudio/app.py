@@ -132,7 +132,8 @@ def learn(self:Visit,
 def _same_training(name, corpus, settings):
     "Refuse a name that another training has"
     path = model_path(name)
-    if path.exists() and read_meta(path)['about'].get('training', {}).get('run')!=run_folder(corpus, settings, name).name:
+    about = read_meta(path)['about'] if path.exists() else None
+    if about is not None and (about.get('grown') or about.get('training', {}).get('run')!=run_folder(corpus, settings, name).name): # a grown one is more than its training
         raise InputError(f"there is another model '{name}'", 'a free name', 'another name, or tick that it may be replaced')
 
 def _progress_words(t):

@@ -251,7 +251,8 @@ class Checkpoints(Callback):
         trainer # A `Trainer` that has ended
     ):
         "Note that its model was handed over: from now on, training again means more training"
-        write_json(self.folder/'taken.json', dict(step=trainer.step))
+        try: write_json(self.folder/'taken.json', dict(step=trainer.step))
+        except FileError as e: warnings.warn(f"that the model was handed over could not be noted ({e.gave}); the model is whole, and training again finishes it once more", stacklevel=3)
 
     def threads(self)->int|None: # None: any number will do
         "On how many threads an unfinished training was computed; SDAUDIO_THREADS overrules it"

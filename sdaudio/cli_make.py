@@ -48,7 +48,7 @@ def _goes_on(path, corpus, settings):
     meta = read_meta(path)
     plain = lambda s: s.replace(train=s.train.without_budget())
     old = plain(type(settings).from_dict(meta['settings']))
-    return old == plain(settings) and meta['about']['corpus']['id'] == corpus.id
+    return old == plain(settings) and meta['about']['corpus']['id'] == corpus.id and not meta['about'].get('grown')
 
 def _mr(meta):
     "How far a model was from the sound that it was judged on, as far as it is known"

@@ -10,7 +10,7 @@ import json, os, re, sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -23,6 +23,7 @@ from pathlib import Path
 from threading import Event
 
 import numpy as np
+import soundfile as sf
 from fastcore.basics import patch
 from PIL import Image, ImageDraw
 from rich.console import Console
@@ -64,41 +65,49 @@ def _absent(src):
     return InputError(f"'{src}' does not exist", 'a folder with recordings, or the name of a saved corpus',
                       f"check the spelling{'; near: '+', '.join(near[:3]) if near else ''}")
 
+def _bytes_of(p):
+    "Bytes of a file: None where there is none, 0 where nobody may look"
+    try: return p.stat().st_size
+    except PermissionError: return 0
+    except (OSError, ValueError): return None
+
 def _gather(src, closed=None):
     "`(root, files)` of a folder, a file, or a list of both; folders that cannot be read are noted in `closed`"
     one = isinstance(src, (str, os.PathLike))
     paths = [_homely(o) for o in ([src] if one else src)]
-    absent = [f"'{o}'" for o in paths if not o.exists()]
+    absent = [f"'{o}'" for o in paths if _bytes_of(o) is None]
     if absent and one: raise _absent(src)
     if absent: raise InputError(f"no such file: {', '.join(absent)}", 'a list of folders and audio files')
-    if len(paths) == 1 and paths[0].is_dir(): return paths[0], _find(paths[0], closed)
-    files = list(dict.fromkeys(f.absolute() for p in paths for f in (_find(p, closed) if p.is_dir() else [p]))) # a file that is named twice counts once
-    try: root = Path(os.path.commonpath([p.absolute() if p.is_dir() else p.absolute().parent for p in paths])) if paths else Path('.')
+    if len(paths) == 1 and os.path.isdir(paths[0]): return paths[0], _find(paths[0], closed)
+    files = list(dict.fromkeys(f.absolute() for p in paths for f in (_find(p, closed) if os.path.isdir(p) else [p]))) # a file that is named twice counts once
+    try: root = Path(os.path.commonpath([p.absolute() if os.path.isdir(p) else p.absolute().parent for p in paths])) if paths else Path('.')
     except ValueError: root = Path('.') # on different drives of Windows
     return root, files
 
 # %% ../nbs/11_corpus.ipynb #1ab6bde2
 def _listed(p): return [] if p is None else [str(p)] if isinstance(p, (str, os.PathLike)) else [str(o) for o in p]
 
-def _matches(name, pattern):
-    "Whether a name is meant by a file name, a folder or a pattern such as `*.mp3`, in any case; `./` before a name means this file alone"
-    if pattern.startswith('./'): return name==pattern[2:]
-    name,pattern = name.casefold(),pattern.replace('\\', '/').casefold().rstrip('/')
-    last = name.rsplit('/', 1)[-1]
-    return pattern in (name, last) or name.startswith(pattern+'/') or fnmatchcase(name, pattern) or fnmatchcase(last, pattern)
+def _meant(names, pattern):
+    "The names that are meant by a file name, a folder or else a pattern such as `*.mp3`, in any case; `./` before a name means this file alone"
+    if pattern.startswith('./'): return {pattern[2:]} & set(names)
+    pattern,low = pattern.replace('\\', '/').casefold().rstrip('/'),[(n, n.casefold(), n.casefold().rsplit('/', 1)[-1]) for n in names]
+    called = {n for n,name,last in low if pattern in (name, last) or name.startswith(pattern+'/')}
+    return called or {n for n,name,last in low if fnmatchcase(name, pattern) or fnmatchcase(last, pattern)}
 
 def _choose(paths, names, include, exclude):
     "The files that are wanted, and a remark for each pattern"
     said,left = [],dict(zip(paths, names))
     def say(gone, why):
         if gone: said.append(Problem(gone[0] if len(gone) == 1 else f'{len(gone)} files', 'note', why, 'not used, as asked'+(f": {', '.join(gone[:5])}{f' and {len(gone)-5} more' if len(gone) > 5 else ''}" if len(gone) > 1 else '')))
+    meant = {o: _meant(names, o) for o in [*include, *exclude]}
+    wanted = set().union(*(meant[o] for o in include))
     for o in [*include, *exclude]:
-        if not any(_matches(n, o) for n in names): said.append(Problem(o, 'note', 'a pattern that fits no file', 'without effect; check the spelling'))
-    if include: say([n for n in names if not any(_matches(n, o) for o in include)], f"not among include={', '.join(include)}")
-    if include: left = {p: n for p,n in left.items() if any(_matches(n, o) for o in include)}
+        if not meant[o]: said.append(Problem(o, 'note', 'a pattern that fits no file', 'without effect; check the spelling'))
+    if include: say([n for n in names if n not in wanted], f"not among include={', '.join(include)}")
+    if include: left = {p: n for p,n in left.items() if n in wanted}
     for o in exclude:
-        say([n for n in left.values() if _matches(n, o)], f'left out by exclude={o}')
-        left = {p: n for p,n in left.items() if not _matches(n, o)}
+        say([n for n in left.values() if n in meant[o]], f'left out by exclude={o}')
+        left = {p: n for p,n in left.items() if n not in meant[o]}
     return list(left), list(left.values()), said
 
 # %% ../nbs/11_corpus.ipynb #efa1e011
@@ -286,7 +295,7 @@ class _Seen:
         with suppress(SafetensorError, ValueError, KeyError): return _unpacked(v) if (v := self._get(digest)) else None
 
     def likes(self, digest): # Content of another file to `(agreement, gain)`
-        with suppress(ValueError): return json.loads(self._get(f'{digest} likes') or '{}')
+        with suppress(ValueError): return json.loads(self._get(f'{digest} alike') or '{}')
         return {}
 
     def keep(self):
@@ -382,7 +391,7 @@ class Corpus:
         if (kept := _saved(folder_or_files, getattr(self, '_by_name', False))): folder_or_files,name = self._adopt(kept, name)
         self.root,paths = _gather(folder_or_files, closed := [])
         self.sources = [str(_homely(o).absolute()) for o in _listed(folder_or_files)]
-        self.name = name or self.root.absolute().name or 'corpus'
+        self.name = name or os.path.basename(os.path.abspath(self.root)) or 'corpus' # also of `..`
         names = [_relative(p, self.root) for p in paths]
         if not paths: raise CorpusError(f"no audio in '{self.root}'", 'files of the kinds '+' '.join(sorted(o[1:] for o in _suffixes)), 'another folder')
         paths,names,said = _choose(paths, names, self.include, self.exclude)
@@ -413,7 +422,7 @@ def _clock(s):
 
 def _look_all(paths, names, tell=None):
     "Look into all files, on several cores; a progress bar where it takes long, and an end to it with Ctrl-C"
-    sizes = [p.stat().st_size if p.exists() else 0 for p in paths]
+    sizes = [_bytes_of(p) or 0 for p in paths]
     stop,seen = Event(),_Seen()
     with Progress(console=Console(stderr=True), transient=True, disable=bool(tell) or sum(sizes) < 50e6) as bar:
         task = bar.add_task('reading the recordings', total=sum(sizes))
@@ -458,8 +467,13 @@ def _suspects(a, others, most=8):
     far[alone] = np.inf
     for j in np.argsort(far)[:most]:
         if far[j] > 4: return
-        alike,lag = _lag(a.shape, others[j].shape)
+        alike,lag = _lag(a.shape, _in_steps(others[j], a))
         if len(a.shape) < 40 or alike > .4: yield int(j),lag*a.step/a.sr
+
+def _in_steps(o, a):
+    "The envelope of one meter in the steps of another, which are not quite as long where the rates differ"
+    k = a.step/a.sr*o.sr/o.step
+    return o.shape if abs(k-1) < 1e-9 else np.interp(np.arange(0, len(o.shape)-1+1e-9, k), np.arange(len(o.shape)), o.shape)
 
 def _spread(d, ok):
     "The median distance from the median in each row, where it counts"
@@ -543,7 +557,7 @@ def _without_likes(looked, least=.93):
             out[i] = None, m, ps+[Problem(f.name, 'refused', f'nearly the same recording as {g.name}{_differs(f, g, 1/gain)}', 'used once; copies=True uses both')]
             break
         else: kept.append(i)
-        if len(known)>many: seen.new[f'{f.hash} likes'] = json.dumps(known).encode()
+        if len(known)>many: seen.new[f'{f.hash} alike'] = json.dumps(known).encode()
     seen.keep()
     _excerpt.cache_clear()
     return out
@@ -643,7 +657,7 @@ def blocks(self:Corpus,
     stop = n if stop is None else stop
     if not 0 <= start < stop <= n: raise InputError(f'samples {start} to {stop} of {f.name}', f'0 <= start < stop <= {n}')
     size = max(1, round(seconds*new))
-    with open_audio(f.path) as h:
+    with _unchanged(f), open_audio(f.path) as h:
         if (h.samplerate, h.channels) != (f.sr, f.channels): raise _changed(f)
         at = max(0, start//q-around)*p
         if m.whole: h.seek(at)
@@ -665,6 +679,12 @@ def blocks(self:Corpus,
             yield resample(x, f.sr, new)[:, a-lo//p*q:b-lo//p*q] if p != q else x[:, a-lo:b-lo]
 
 def _changed(f): return FileError(f"'{f.path}' has changed since the corpus was read", do='reading the corpus again')
+
+@contextmanager
+def _unchanged(f):
+    "What cannot be read now could be when the corpus was read"
+    try: yield
+    except sf.LibsndfileError as e: raise _changed(f) from e
 
 # %% ../nbs/11_corpus.ipynb #125d2263
 @patch
@@ -783,10 +803,21 @@ def _varied(self:Corpus):
     alike,then = next(o[1:] for o in _vary if self.variety < o[0])
     yield f"{alike} (their spectra differ by {self.variety:.0f} dB){f': {then}' if then and (self.duration < 600 or self.variety < 12) else ''}."
 
+def _drawn(lengths, share, least, seed=0):
+    "Of many files those that are held out as a whole, and, where one of them or another is too long for that, those of which a block is held out"
+    n,total = len(lengths),sum(lengths)
+    out = set(np.random.default_rng(seed).permutation(n)[:max(1, round(share*n))].tolist())
+    long = {i for i,o in enumerate(lengths) if o > max(share, 2/n)*total and o >= 4*max(least, share*o)}
+    if not out & long and sum(lengths[i] for i in out) >= share*total/2: long = set()
+    return out-long, long
+
 @patch
 def _held(self:Corpus, excerpt, share, by_file):
     "What is held out, in a sentence"
     if not share: return 'Nothing is held out.'
+    out,long = _drawn([f.duration for f in self.files], share, excerpt) if len(self) >= by_file else ((), ())
+    if long: return (f"A block of {self[min(long)].name if len(long) == 1 else f'each of the {len(long)} longest files'}, {sum(max(excerpt, share*self[i].duration) for i in long):.1f} s{' together'*(len(long) > 1)}, "
+                     f"{'and '+_plural(len(out), 'whole file')+' are' if out else 'is'} held out to judge the model by.")
     if len(self) >= by_file: return f"{_plural(max(1, round(share*len(self))), 'whole file')} of them are held out to judge the model by." if round(share*len(self)) > 1 else 'One whole file is held out to judge the model by.'
     blocks = [max(excerpt, share*f.duration) for f in self.files if f.duration >= 4*max(excerpt, share*f.duration)]
     if not blocks: return f'No file is long enough ({4*excerpt:.1f} s) to hold a part of it out, so how good a model is can only be judged by what it has learned from.'

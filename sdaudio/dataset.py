@@ -26,11 +26,11 @@ from torch import Tensor
 
 from .augment import AugmentConfig, apply, draw
 from .config import Config, CorpusError, FileError, InputError
-from .corpus import Corpus
+from .corpus import Corpus, _changed, _drawn
 from .device import generator
 from .spectrogram import (PictureStats, SpecConfig, compress, normalise, phase_steps, to_bands,
                                  to_picture)
-from .store import home, read_json, write_bytes, write_json
+from .store import content_hash, home, read_json, write_bytes, write_json
 
 # %% ../nbs/15_dataset.ipynb #d6e45346
 def cache_size(
@@ -90,6 +90,7 @@ class Pictures:
         if None in self.records and not (self.folder/'manifest.json').exists(): write_manifest(self.folder, self.settings) # `clear_cache` knows by it what this folder is
         for i,f in enumerate(corpus.files):
             if self.records[i] is None:
+                _check_hash(f)
                 self.records[i] = self._make(f.hash, dict(name=f.name), self._length(i), lambda a, b: self.samples(i, a, b))
             if progress: progress(i+1, len(corpus), f.name)
         if self.made: write_manifest(self.folder, self.settings)
@@ -180,6 +181,10 @@ class Pictures:
 
 _BLOCK,_FORMAT = 2048,4 # frames; raise the format when pictures are worked out differently
 
+def _check_hash(f):
+    "A picture is kept under what its file held when the corpus was read, so it must not be made of anything else"
+    if content_hash(f.path)!=f.hash: raise _changed(f)
+
 def _short(obj): return hashlib.blake2b(json.dumps(obj, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 def _make_room(folder, need):
@@ -217,6 +222,7 @@ def copies(self:Pictures,
     length = lambda a, b, record: round((b-a)/next((o['rate'] for o in record if o['kind']=='stretch'), 1.))
     _make_room(self.folder, sum(self._size(length(t[1], t[2], t[6])) for t,o in zip(todo, found) if o is None))
     before,out = self.made,[]
+    for f in {t[5] for t,o in zip(todo, found) if o is None}: _check_hash(f)
     for j,((i,a,b,first,last,f,record),key,o) in enumerate(zip(todo, keys, found)):
         if o is None:
             y = torch.from_numpy(apply(self.samples(i, a, b).numpy(), self.cfg.sr, record))
@@ -249,17 +255,15 @@ def split_frames(
     lengths:list, # Frames in each file
     cfg:DataConfig
 )->tuple: # `(train, valid)`, lists of `(file, start, stop)`
-    "Whole files where there are many, a block of each long file where there are few"
+    "Whole files where there are many, a block of each long file where there are few, or where one is most of the sound"
     g = np.random.default_rng(cfg.seed)
     whole = [(i, 0, n) for i,n in enumerate(lengths)]
     if cfg.held_out==0: return whole, []
-    if len(lengths)>=cfg.by_file:
-        out = set(g.permutation(len(lengths))[:max(1, round(cfg.held_out*len(lengths)))].tolist())
-        return [w for w in whole if w[0] not in out], [w for w in whole if w[0] in out]
+    out,parted = _drawn(lengths, cfg.held_out, cfg.n_frames, cfg.seed) if len(lengths)>=cfg.by_file else ((), range(len(lengths)))
     train,valid = [],[]
     for i,_,n in whole:
         block = max(cfg.n_frames, round(cfg.held_out*n))
-        if n < 4*block: train.append((i, 0, n)); continue
+        if i not in parted or n < 4*block: (valid if i in out else train).append((i, 0, n)); continue
         guard = 4 # windows of neighbouring frames overlap by four
         edge = cfg.n_frames//2+guard
         at = int(g.integers(edge, n-block-edge))

@@ -17,7 +17,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime, timezone
 from functools import partial
@@ -286,7 +286,7 @@ def train(
             if not group.first: return Model(settings, data.stats, model.vae.cpu(), model.memory, model.latent, model.events, name=model.name, about=model.about)
             trainer.close()
             if progress is not True:
-                for o in trainer.notes: warnings.warn(o['words'], stacklevel=2)
+                for o in trainer.notes[trainer.arc.get('notes', 0):]: warnings.warn(o['words'], stacklevel=2)
             model = finish_model(model, data, trainer, progress, _controls_before(model.name, folder.name))
         model.about['training'] |= dict(run=folder.name, notes=trainer.notes, plan=trainer.arc['plan'], preset=preset)
         if done: done(model)
@@ -341,6 +341,12 @@ def _controls_before(name, run):
         meta = _record_of(model_path(name))
         if meta['about']['training']['run']==run: return LatentMap.from_dict(meta['latent'], dict(directions=None))
 
+@contextmanager
+def _or_without(words):
+    "What is measured on recordings that are gone or changed by now is left out, and that is said"
+    try: yield
+    except (SdaudioError, OSError) as e: warnings.warn(f"{words} ({str(e).splitlines()[0]})", stacklevel=5)
+
 def finish_model(
     model:Model, # As `start_model` gave it, its `vae` trained since
     data:Excerpts,
@@ -353,7 +359,7 @@ def finish_model(
     phase,phase_mr,hurry = 'memory',{},trainer.group.part[1]>1 and trainer.ended=='stopped by hand' # what has launched several processes waits half a minute for them to end
     if hurry: warnings.warn('controls by name and the scorecard are left out; model.analyse() and model.scorecard(corpus) work them out', stacklevel=3)
     if trainer.judged_on=='held-out excerpts' and not hurry: # what was trained on is remembered, which would prove nothing
-        with suppress(KeyboardInterrupt), _Files(progress, 1, 'comparing phases') as tick:
+        with suppress(KeyboardInterrupt), _or_without('phases could not be compared, and are remembered ones'), _Files(progress, 1, 'comparing phases') as tick:
             if tick: tick(0, 1, '')
             phase,phase_mr = measure_phase(model, data)
     trim()
@@ -369,7 +375,7 @@ def finish_model(
     if hurry: return model
     trim()
     try:
-        with _Files(progress, 3, 'measuring') as tick: model.about['scorecard'] = _measured(model, data, progress=tick, most=24 if trainer.elapsed>=_LONG else 8).to_dict()
+        with _or_without('the scorecard was left out; model.scorecard(corpus) fills it in'), _Files(progress, 3, 'measuring') as tick: model.about['scorecard'] = _measured(model, data, progress=tick, most=24 if trainer.elapsed>=_LONG else 8).to_dict()
     except KeyboardInterrupt: warnings.warn('the scorecard was not filled in; training on, or model.scorecard(corpus), does it', stacklevel=3)
     return model
 
@@ -407,7 +413,7 @@ def card(self:Model)->Card: # Markdown
 @patch(as_prop=True)
 def ladder(self:Model)->list: # Of dictionaries: `step`, `seconds`, `mr`, `path`; earliest first
     "Versions kept on the way of the training, from inventing to knowing by heart"
-    run = self.about.get('training', {}).get('run')
+    run = None if self.about.get('grown') else self.about.get('training', {}).get('run') # rungs are of the network it was grown from
     return list_rungs(home('runs', 'x').parent/safe_name(run)) if run else []
 
 @patch
@@ -416,6 +422,7 @@ def rung(self:Model,
 )->Model: # Ready to play
     "An earlier version of this model"
     there = self.ladder
+    if self.about.get('grown'): raise InputError(f"{self.name} was grown and has no ladder", "the model that it was grown from, which may have one")
     if not there: raise InputError(f"{self.name} has no ladder on this machine", "a model that was trained here, and its run folder")
     if not -len(there) <= i < len(there): raise InputError(f"rung {i}", f"0 to {len(there)-1}")
     vae,step = VAE(self.settings.net),there[i]['step']
@@ -452,9 +459,9 @@ def grow(self:Model,
         with threads(pick_threads()):
             with _Files(progress, len(corpus)) as tick: fresh = Excerpts(Pictures(corpus, self.spec, progress=tick), settings.data)
             fresh.stats = self.stats # the network keeps its units
-            past = _past(self, old, known, progress)
+            past,c = _past(self, old, known, progress),self.about.get('corpus', {})
             memory = self.memory.joined(Memory.of(fresh), len(self.about.get('corpus', {}).get('names', ())))
-            data = _Replayed(fresh, self.memory, past)
+            data = _Replayed(fresh, self.memory, past, max(0, c.get('files', 0)-sum(o['files'] for o in self.about.get('grown', ()))))
             loss = VAELoss(settings.loss, self.stats, lend_phase(self.spec, self.stats.floor, self.stats.lift))
             sets = dict(old=data.old, new=data.new)
             before = {k: _mr_of(self.vae, loss, x) for k,x in sets.items()}
@@ -467,10 +474,8 @@ def grow(self:Model,
                 after = {k: _mr_of(vae, loss, x) for k,x in sets.items()}
                 if after['old'] <= _FORGOT*before['old']: break
             if share<1: warnings.warn(f"only {share:.0%} of the way was gone, so that the old sounds are not forgotten; more time for training would allow more", stacklevel=2)
-            judged = dict(old='held-out excerpts' if past else 'remembered excerpts', new='held-out excerpts' if data.held else 'training excerpts')
             record = dict(name=corpus.name, id=corpus.id, files=len(corpus), seconds=round(corpus.duration, 1), steps=trainer.step, ended=trainer.ended, share=share,
-                          **{k: dict(judged_on=judged[k], mr_before=round(before[k], 4), mr=round(after[k], 4)) for k in sets})
-            c = self.about.get('corpus', {})
+                          **{k: dict(judged_on=data.judged[k], mr_before=round(before[k], 4), mr=round(after[k], 4)) for k in sets})
             c = c|dict(files=c.get('files', 0)+len(corpus), seconds=round(c.get('seconds', 0)+corpus.duration, 1), names=[*c.get('names', []), *(o.name for o in corpus.files)],
                        hashes=[*c.get('hashes', []), *(o.hash for o in corpus.files)])
             about = self.about|dict(corpus=c, grown=[*self.about.get('grown', []), record])
@@ -483,13 +488,19 @@ _FORGOT = 1.05 # times the distance before: the most that is allowed
 
 class _Replayed:
     "Excerpts for growing: a quarter of each batch is new, the rest is what the model remembers"
-    def __init__(self, fresh, memory, past):
+    def __init__(self, fresh, memory, past, first=0): # after the `first` files come those that were learnt by growing
         self.fresh,self.memory,self.cfg,self.more = fresh,memory,fresh.cfg,()
         self.begins,held = memory.begins(fresh.cfg.n_frames),fresh.held_out(24)
-        self.held = held is not None
-        self.new = held if self.held else fresh.spread(24)
-        self.old = past.held_out(24) if past else self._remembered(24)
-    def _remembered(self, most): return self.memory.pictures(self.begins[::math.ceil(len(self.begins)/most)], self.cfg.n_frames)
+        later = memory.stretch(self.begins)[:,2]>=(first or math.inf)
+        self.new = fresh.spread(24) if held is None else held
+        self.old = past.held_out(24) if past else self._remembered(24, self.begins[~later])
+        if later.any(): self.old = torch.cat([self.old, self._remembered(24, self.begins[later])]) # as much of what it was grown with
+        kinds = dict(old=['held-out' if past else 'remembered']+['remembered']*bool(later.any()), new=['training' if held is None else 'held-out'])
+        words = lambda o: ' and '.join(dict.fromkeys(o))+' excerpts'
+        self.judged,self.judged_on = {k: words(o) for k,o in kinds.items()},words(kinds['old']+kinds['new'])
+    def _remembered(self, most, begins=None):
+        begins = self.begins if begins is None else begins
+        return self.memory.pictures(begins[::math.ceil(len(begins)/most)], self.cfg.n_frames)
     def __len__(self): return 4*len(self.fresh)
     def held_out(self): return torch.cat([self.old, self.new])
     def spread(self, most): return torch.cat([self.fresh.spread(most//2), self._remembered(most//2)])
@@ -578,9 +589,14 @@ def _library_name(name):
     while name.endswith(_SUFFIX): name = safe_name(name.removesuffix(_SUFFIX))
     return name
 
-def library_lock()->FileLock: # A context
+@contextmanager
+def library_lock(): # A context
     "Held while something in the library changes; others wait"
-    return FileLock(home('models', '.lock'))
+    lock = FileLock(home('models', '.lock'))
+    try: lock.acquire()
+    except (NotImplementedError, OSError) as e: warnings.warn(f"this disk cannot lock files ({e}): do not change the library from two programs at once", stacklevel=4)
+    try: yield
+    finally: lock.release()
 
 # %% ../nbs/70_model.ipynb #d0ace5fb
 @patch(cls_method=True)

@@ -183,10 +183,13 @@ def open_audio(
     path # WAV, FLAC, AIFF, MP3, OGG, Opus, CAF, W64 or AU
 ): # A soundfile.SoundFile
     "Open an audio file, or say why not"
-    if not (p := _homely(path)).exists(): raise InputError(f"'{path}' does not exist", 'an audio file')
+    p,shut = _homely(path),FileError(f"'{path}' cannot be read: no permission", do='changing its permissions')
+    try: size = p.stat().st_size
+    except PermissionError: raise shut from None # a folder that can be listed, but not entered
+    except (OSError, ValueError): raise InputError(f"'{path}' does not exist", 'an audio file') from None
     if p.is_dir(): raise InputError(f"'{path}' is a folder", 'an audio file')
-    if not p.stat().st_size: raise FileError(f"'{path}' is empty (0 bytes)", do='copy it again from where it came')
-    if not os.access(p, os.R_OK): raise FileError(f"'{path}' cannot be read: no permission", do='changing its permissions')
+    if not size: raise FileError(f"'{path}' is empty (0 bytes)", do='copy it again from where it came')
+    if not os.access(p, os.R_OK): raise shut
     try: f = sf.SoundFile(str(p))
     except UnicodeEncodeError: raise FileError(f"'{path}' cannot be read: its name is no valid Unicode", do='giving it another name') from None
     except (sf.LibsndfileError, OSError) as e:

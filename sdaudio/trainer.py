@@ -208,9 +208,9 @@ class Trainer:
         self.opt = torch.optim.AdamW(vae.parameters(), lr=cfg.lr, weight_decay=cfg.weight_decay, fused=self.device.type in ('cpu', 'cuda')) # one pass over the weights instead of many
         self.rng = generator(cfg.seed, 'train')
         held = data.held_out()
-        self.judged_on = 'held-out excerpts' if held is not None else 'training excerpts'
+        self.judged_on = getattr(data, 'judged_on', 'held-out excerpts' if held is not None else 'training excerpts')
         self.judge = (held if held is not None else data.spread(24)).to(device)
-        self.known = data.spread(12).to(device) if held is not None else None # to tell learning by heart from learning
+        self.known = data.spread(12).to(device) if self.judged_on=='held-out excerpts' else None # to tell learning by heart from learning
         self.epoch_steps = max(1, math.ceil((len(data)+len(data.more))/data.cfg.n_frames/(cfg.batch_size*group.part[1])))
         self.step,self.elapsed,self.terms,self.looks,self.notes,self.previews,self.ended = 0,0.,{},[],[],[],''
         self.arc,self.kept,self.checkpoint,self.diverged = {},None,None,False
@@ -378,7 +378,7 @@ def begin(self:Trainer):
     "Go on with the budget under way, or begin a new one"
     c = self.cfg
     if self.arc and self.arc['budget']==c.budget: return
-    self.arc = dict(budget=c.budget, first=self.step, since=self.elapsed, plan=[], cooling=False, done='')
+    self.arc = dict(budget=c.budget, first=self.step, since=self.elapsed, plan=[], cooling=False, done='', notes=len(self.notes))
     n = c.steps or math.ceil(c.epochs*self.epoch_steps)
     if n: self.arc['plan'].append([self.step, 0., self.step+n])
 

@@ -490,3 +490,56 @@ def test_a_coarse_file_is_not_clipped_for_that(tmp_path, subtype):
     sf.write(tmp_path/'clipped.wav', np.clip(3*np.sin(2*np.pi*1700*np.arange(SR)/SR+1), -1, 1), SR, subtype)
     c = Corpus(tmp_path)
     assert [p.name for p in c.problems if 'clipped in' in p.what] == ['clipped.wav']
+
+def test_shortened_behind_the_back(good):
+    noise(2., sr=48000).save(good/'good.wav')
+    c = Corpus(good)
+    noise(.2, sr=48000).save(good/'good.wav')
+    with pytest.raises(FileError, match='has changed since'): c.read(0, 60000, 70000)
+
+def test_a_folder_that_may_be_listed_but_not_entered(good, monkeypatch):
+    "Each file in it is a line"
+    (good/'shut').mkdir()
+    for i in range(2): noise(seed=i+1).save(good/'shut'/f'{i}.wav')
+    real = os.stat
+    def stat(p, *args, **kw):
+        if isinstance(p, (str, os.PathLike)) and Path(p).parent.name == 'shut': raise PermissionError(13, 'Permission denied', str(p))
+        return real(p, *args, **kw)
+    monkeypatch.setattr(os, 'stat', stat)
+    for c in (Corpus(good), Corpus([good/'good.wav', good/'shut'/'0.wav', good/'shut'/'1.wav'])):
+        assert [f.name for f in c.files] == ['good.wav']
+        for n in ('shut/0.wav', 'shut/1.wav'): assert finding(c, n) == ('refused', 'cannot be read: no permission')
+
+def test_the_folder_above_has_a_name(good, monkeypatch):
+    (good/'below').mkdir()
+    monkeypatch.chdir(good/'below')
+    assert Corpus('..').name == 'corpus' and Corpus('../..').name == good.parent.name and Corpus(['../good.wav']).name == 'corpus'
+
+def test_a_name_that_looks_like_a_pattern(tmp_path):
+    for i,n in enumerate(['kick1.wav', 'kick[1].wav', 'k1/kick[1].wav', 'kick2.wav']):
+        (tmp_path/n).parent.mkdir(exist_ok=True)
+        noise(seed=i).save(tmp_path/n)
+    def names(**kw): return [f.name for f in Corpus(tmp_path, **kw).files]
+    assert names(exclude='kick[1].wav') == ['kick1.wav', 'kick2.wav'] and names(include='kick[1].wav') == ['k1/kick[1].wav', 'kick[1].wav']
+    assert names(exclude='kick[12].wav') == ['k1/kick[1].wav', 'kick[1].wav']
+
+def test_a_long_copy_at_another_rate(tmp_path):
+    "The steps of its envelope are not quite as long"
+    rng = np.random.default_rng(3)
+    env = np.repeat(rng.random(300*8)**3, 9600//8)
+    s = Sound(.3*env*np.convolve(rng.standard_normal(len(env)), np.hanning(9), 'same')/3, 9600)
+    s.save(tmp_path/'a.wav')
+    s.resample(8820).save(tmp_path/'b.wav')
+    c = Corpus(tmp_path)
+    assert len(c) == 1 and any(p.name == 'b.wav' and 'nearly the same recording as a.wav' in p.what for p in c.problems)
+
+def test_what_is_held_out_is_said_as_it_is(tmp_path):
+    "Also where a file is too long to be held out as a whole"
+    from sdaudio.dataset import DataConfig, split_frames
+    for i in range(20): noise(.2 if i != 4 else 40., sr=8000, seed=i).save(tmp_path/f'{i}.wav')
+    c = Corpus(tmp_path)
+    said = str(c.check(excerpt=.01))
+    valid = split_frames([round(f.duration*1000) for f in c.files], DataConfig(n_frames=16))[1]
+    whole = [o for o in valid if o[0] != 4]
+    assert f"A block of 4.wav, 4.8 s, {'and '+str(len(whole))+' whole file'+'s'*(len(whole) > 1)+' are' if whole else 'is'} held out" in said and (4, ) == tuple({i for i,*_ in valid}-{i for i,*_ in whole})
+    assert '2 whole files of them are held out' in str(Corpus(sorted(tmp_path.glob('*.wav')), exclude='./4.wav').check(by_file=19))

@@ -13,7 +13,7 @@ import torch
 from sdaudio.augment import AugmentConfig
 from sdaudio.config import CorpusError, FileError
 from sdaudio.corpus import Corpus
-from sdaudio.dataset import DataConfig, Excerpts, Pictures, cache_size, clear_cache
+from sdaudio.dataset import DataConfig, Excerpts, Pictures, cache_size, clear_cache, split_frames
 from sdaudio.model import Settings, start_model
 from sdaudio.spectrogram import SpecConfig
 from sdaudio.store import load_tensors, read_json, save_tensors
@@ -231,3 +231,35 @@ def test_silence_is_refused(tmp_path):
         warnings.simplefilter('ignore')
         with pytest.raises(CorpusError, match='Nothing can be heard'): Pictures(Corpus(tmp_path))
         assert Pictures(Corpus(tmp_path), SpecConfig(channels=2)).ref>.1 # as stereo, it is all there
+
+
+def test_a_file_that_changed_after_it_was_looked_into(folder):
+    "Its picture would be kept under the name of what it was"
+    corpus = Corpus(folder)
+    write(folder/'1.wav', 2.5, 3000, seed=9) # as long as before
+    with pytest.raises(FileError, match='1.wav.*has changed since'): Pictures(corpus)
+    again = Corpus(folder)
+    pics = Pictures(again)
+    write(folder/'1.wav', 2.5, 400, seed=1)
+    assert Pictures(again).made==0 # what is kept needs no file
+    data = DataConfig(copies=1)
+    with pytest.raises(FileError, match='has changed since'): Excerpts(pics, data)
+
+
+def test_a_very_long_file_is_not_held_out_as_a_whole():
+    "Nor is next to nothing held out where it was not drawn; ordinary corpora are split as ever"
+    def share(lengths, cfg):
+        train,valid = split_frames(lengths, cfg)
+        for i,a,b in train: assert not any(i==j and a<d and c<b for j,c,d in valid)
+        return sum(b-a for _,a,b in valid)/sum(lengths)
+    for n in (20, 40):
+        for at in range(n): # drawn or not
+            lengths = [1900]*n; lengths[at] = 1_000_000
+            assert .1<share(lengths, DataConfig())<.13, at
+    assert .06<share([1900]*18+[20_000]*2, DataConfig())<.14
+    for lengths in ([100]*25, np.random.default_rng(0).integers(100, 1000, 40).tolist()):
+        for seed in range(3):
+            out = set(np.random.default_rng(seed).permutation(len(lengths))[:round(.12*len(lengths))].tolist())
+            train,valid = split_frames(lengths, DataConfig(seed=seed))
+            assert valid==[(i, 0, n) for i,n in enumerate(lengths) if i in out] and len(train)+len(valid)==len(lengths)
+    assert len(split_frames([100]*5, DataConfig(by_file=4))[1])==1 and not split_frames([100]*25, DataConfig(held_out=0.))[1]

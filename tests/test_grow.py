@@ -3,6 +3,7 @@ import copy
 import json
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def test_grow(made, tmp_path):
     assert grown.like(Corpus(new).load(1)).rows[0]['file']=='1.4-1.wav' # the new recordings are known by name
     with pytest.raises(InputError, match='does not know'): grown.scorecard(Corpus(new), progress=False) # what it was grown with proves nothing
     more = quietly(grown.grow, bells(tmp_path/'more', 1.8, 1, 500), steps=1, old=[*Path(old).glob('*.wav'), *Path(new).glob('*.wav')])
-    assert more.about['grown'][1]['old']['judged_on']=='held-out excerpts' # of all that is given, the first recordings: of these it is known what was held out
+    assert more.about['grown'][1]['old']['judged_on']=='held-out and remembered excerpts' # of all that is given, the first recordings, of which it is known what was held out; of what was learnt since, what is remembered
     with pytest.raises(InputError, match='does not know'): quietly(grown.grow, new)
 
 
@@ -143,3 +144,60 @@ def test_growing_keeps_to_its_own_budget(made):
         def before_fit(self, trainer): seen.append(trainer.cfg.budget)
     quietly(long.grow, new, minutes=.01, callbacks=[Watch()]), quietly(long.grow, new, steps=1, callbacks=[Watch()])
     assert seen==[dict(minutes=.01), dict(steps=1)]
+
+
+def test_what_growing_is_judged_on_is_said(made):
+    "And overfitting is looked for only where it could be seen"
+    model,old,new = made
+    seen = []
+    class Watch(Callback):
+        def before_fit(self, trainer): seen.append((trainer.judged_on, trainer.known is not None))
+    quietly(model.grow, new, steps=1, old=old, callbacks=[Watch()]), quietly(model.grow, new, steps=1, callbacks=[Watch()])
+    assert seen==[('held-out excerpts', True), ('remembered and held-out excerpts', False)]
+
+
+def test_growing_twice_measures_what_the_first_time_taught(made, tmp_path):
+    model,old,new = made
+    seen,more = [],bells(tmp_path/'more', 1.8, 1, 500)
+    class Watch(Callback):
+        def before_fit(self, trainer): seen.append(trainer.data.old)
+    grown = quietly(model.grow, new, steps=1, old=old, callbacks=[Watch()])
+    again = quietly(grown.grow, more, steps=1, old=old, callbacks=[Watch()])
+    late = grown.memory.begins(64)
+    late = grown.memory.pictures(late[grown.memory.stretch(late)[:,2]>=4], 64)
+    assert torch.equal(seen[1][:len(seen[0])], seen[0]) and 10<len(seen[1])-len(seen[0])<=24 # as much again
+    assert all((late==o).flatten(1).all(1).any() for o in seen[1][len(seen[0]):])
+    assert again.about['grown'][1]['old']['judged_on']=='held-out and remembered excerpts'
+
+
+def test_a_grown_model_has_no_ladder(made, monkeypatch):
+    model,old,new = made
+    folder = run_folder(Corpus(old), tiny, 'harmonic')
+    monkeypatch.setitem(model.about, 'training', dict(run=folder.name, mr=1.))
+    model_module.Ladder(folder).write(SimpleNamespace(step=2, looks=[], elapsed=1., averaged=model.vae))
+    assert len(model.ladder)==1
+    grown = quietly(model.grow, new, steps=1)
+    assert grown.ladder==[]
+    with pytest.raises(InputError, match='was grown and has no ladder'): grown.rung(0)
+
+
+def test_a_grown_model_is_not_the_same_training_for_a_command(made):
+    "Also where it has gained no dimensions"
+    from sdaudio.cli_make import _goes_on
+    model,old,new = made
+    corpus = Corpus(old)
+    assert _goes_on(model.save('plain'), corpus, model.settings)
+    grown = quietly(model.grow, new, steps=1, room=0)
+    assert grown.settings==model.settings and not _goes_on(grown.save('grown'), corpus, model.settings)
+
+
+def test_a_grown_model_is_not_the_same_training(made, monkeypatch):
+    "Who trains under its name in the app is asked first"
+    app = pytest.importorskip('sdaudio.app', reason='the web app is optional', exc_type=ImportError)
+    model,old,new = made
+    corpus = Corpus(old)
+    monkeypatch.setitem(model.about, 'training', dict(run=run_folder(corpus, tiny, 'same').name))
+    model.save('same')
+    app._same_training('same', corpus, tiny)
+    quietly(model.grow, new, steps=1).save('same', overwrite=True)
+    with pytest.raises(InputError, match='another model'): app._same_training('same', corpus, tiny)

@@ -7,6 +7,7 @@ import sys
 import librosa
 import numpy as np
 import pytest
+import soundfile as sf
 import torch
 
 import sdaudio.controls
@@ -226,3 +227,29 @@ def test_growing_finds_recordings_of_a_model_with_copies(tmp_path):
     assert len(Corpus(d))==3
     model,_ = start_model(Corpus(d, copies=True), light, progress=False)
     assert len(models._past(model, d, [], False).pics.corpus)==4
+
+
+@pytest.mark.parametrize('how', [lambda p: p.unlink(), lambda p: sf.write(p, .1*np.ones(4000), 48_000)])
+def test_recordings_that_change_while_it_trains(tmp_path, how):
+    "Vanished or shortened: the model is there, without what is measured on them"
+    folder = tmp_path/'c'
+    demo_corpus(folder, n=3)
+    class Change(Callback):
+        def after_step(self, trainer):
+            if trainer.step==2: [how(p) for p in folder.glob('*.flac')]
+    with pytest.warns(UserWarning) as said: model = train(folder, steps=2, settings=light, progress=False, previews=False, callbacks=[Change()])
+    words = [str(o.message) for o in said]
+    assert len([o for o in words if 'phases could not be compared' in o])==len([o for o in words if 'the scorecard was left out' in o])==1
+    assert 'scorecard' not in model.about and model.phase=='memory' and model.generate(duration=.2).n==9600 and model.about['training']['steps']==2
+    assert all(o.filename==__file__ for o in said)
+
+
+def test_a_disk_that_cannot_lock(model, monkeypatch):
+    "Changes to the library go on, with a warning, as a training does"
+    for error in (OSError(37, 'No locks available'), NotImplementedError('FileSystem does not appear to support flock')):
+        def acquire(self, *args, **kw): raise error
+        with monkeypatch.context() as m:
+            m.setattr(models.FileLock, 'acquire', acquire)
+            with pytest.warns(UserWarning, match='cannot lock files') as said: path = model.save('unlocked', overwrite=True)
+        assert path.exists() and said[0].filename==__file__
+    with models.library_lock(): pass

@@ -247,6 +247,17 @@ def test_overfitting_and_divergence_are_said(corpus, monkeypatch):
     assert any(json.loads(o)['event']=='note' for o in said.getvalue().splitlines())
 
 
+def test_what_was_said_is_not_said_again(corpus, monkeypatch):
+    "A further budget warns of itself, also where the last look of the one before was the bad one"
+    monkeypatch.setattr(trainers, '_SURE', 4)
+    monkeypatch.setattr(trainers.Trainer, 'look', fake_look(lambda k: [1, .5, .5, .6, .7, .4, .3, .2, .1][k], lambda k: 1-.1*k))
+    with pytest.warns(UserWarning, match='overfitting'): learn(corpus, 8, name='over')
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        more = learn(corpus, 8, name='over')
+    assert [o['kind'] for o in more.about['training']['notes']]==['overfitting'] and more.about['training']['steps']==16
+
+
 def test_a_loss_that_is_no_number(corpus, monkeypatch):
     real = models.VAELoss.__call__
     monkeypatch.setattr(models.VAELoss, '__call__', lambda self, *a: {k: v*(torch.nan if a[4:]==(7,) else 1) for k,v in real(self, *a).items()})
@@ -322,6 +333,15 @@ def test_full_disk(corpus, often, monkeypatch, sdaudio_home):
     full[0] = False
     more = learn(corpus, 6, done=lambda m: m.save('kept', overwrite=True))
     assert more.about['training']['steps']==10 and Model.load('kept').id==more.id
+
+
+def test_a_disk_that_fills_up_at_the_last_line(corpus, monkeypatch):
+    "The model is handed over all the same, and once more when training is asked for again"
+    def full(path, obj): raise FileError('taken.json: the disk is full')
+    with monkeypatch.context() as m:
+        m.setattr('sdaudio.callbacks.write_json', full)
+        with pytest.warns(UserWarning, match='handed over could not be noted .*disk is full'): model = learn(corpus, 2)
+    assert playable(model) and [learn(corpus, 2).about['training']['steps'] for _ in range(2)]==[2, 4]
 
 
 @pytest.mark.skipif(not sys.platform.startswith('linux') or not hasattr(os, 'geteuid') or os.geteuid()!=0, reason='mounting a small disk takes root on Linux')
