@@ -24,7 +24,7 @@ lab: env ## JupyterLab on the first tutorial
 	$(BIN)/jupyter lab nbs/tutorials/first_sound.ipynb
 
 bench: env ## the figures of benchmarks/RESULTS.md, measured again
-	$(PY) benchmarks/run.py
+	$(PY) benchmarks/run.py $(CORPORA)
 
 docs: env ## the pages, executed, in _docs
 	$(PY) tools/lessons.py

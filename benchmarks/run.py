@@ -17,12 +17,13 @@ tables = [(here/'results'/f'{n}.md').read_text(encoding='utf-8') for n in names 
 intro = '''# Results
 
 Every table is the output of the command above it, on four corpora of real recordings (CC0): `ambient` (11 files, 54 s), `tabla` (24 files of
-26 that are long enough to use, 31 s), `loops` (8 files, 43 s), `strings` (10 files, 42 s). `make bench` makes them all again; `SDAUDIO_CORPORA` names the folder
-that holds the corpora, and any folders can be given instead. MR is the multi-resolution STFT distance (as auraloss has it, windows of
-512, 1024, 2048 and 4096): 0 is the sound itself. Models have 256 numbers for a point; tables from before 2026-11-26,
-and that of what few recordings are worth, are of models with 128. What is decoded is settled (`settle` in the ISTFT page) in tables from 2026-11-27 on;
+26 that are long enough to use, 31 s), `loops` (8 files, 43 s), `strings` (10 files, 42 s). They come from freesound.org by way of the Debian package `sonic-pi-samples`.
+`make bench` makes all tables again, in about five hours, most of which are trainings; `SDAUDIO_CORPORA` names the folder that holds the corpora, and any folders can be given instead: `make bench CORPORA="one two"`. MR is the multi-resolution STFT distance (as auraloss has it, windows of
+512, 1024, 2048 and 4096): 0 is the sound itself. Models have 256 numbers for a point; tables without a commit in their second line that are dated
+2026-11-26 or before may be of models with 128. What is decoded is settled (`settle` in the ISTFT page) in tables from 2026-11-27 on;
 the tables Quality and Encode have refined paths beside those that are not, Training, Windows and Choices have none. Dates stand for
-machines too: compare within a table. In Quality, (b) was trained on a faster machine than the models beside it, which is to its advantage.
+machines too, and newer tables name the commit of the source: compare within a table. In Quality, (b) was trained on a faster machine than the models beside it, which is to its advantage.
+Quality, Windows, Training, Encode and Controls are of mono models; Start, Latency, Step and Generation of those that `train` would make, in stereo where most recordings are.
 
 '''
 (here/'RESULTS.md').write_text(intro+'\n'.join(tables), encoding='utf-8')
