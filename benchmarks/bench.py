@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import subprocess
+import time
 from datetime import date
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from sdaudio import __version__
 from sdaudio.corpus import Corpus
 from sdaudio.device import cores
 from sdaudio.istft import lend_phase
-from sdaudio.loss import mr_distance
+from sdaudio.loss import VAELoss, mr_distance
+from sdaudio.model import choose_settings
 from sdaudio.scorecard import decoded, nearest, sound_of
 from sdaudio.spectrogram import denormalise, expand, filterbank
+from sdaudio.trainer import Trainer
 
 here = Path(__file__).parent
 names = ('ambient', 'tabla', 'loops', 'strings')
@@ -41,6 +44,27 @@ def arguments(about, **options):
         if v is False: p.add_argument(flag, action='store_true')
         else: p.add_argument(flag, type=type(v), default=v)
     return p.parse_args()
+
+
+def usual(corpus):
+    "The settings with which `train` would begin"
+    return choose_settings('auto', corpus.duration, 1+corpus.stereo)
+
+
+def learner(model, data):
+    "A trainer as `train` makes it, about to learn"
+    trainer = Trainer(model.vae, data, VAELoss(model.settings.loss, data.stats, lend_phase(model.spec, data.stats.floor, data.stats.lift)), model.settings.train)
+    trainer.begin()
+    return trainer
+
+
+def best(work, n):
+    "Shortest CPU time of each of `work` in `n` turns, seconds: what else the machine does meets all of them alike; each gets the number of the turn"
+    times = {k: [] for k in work}
+    for i in range(n):
+        for k,f in work.items():
+            t = time.process_time(); f(i); times[k].append(time.process_time()-t)
+    return {k: min(v) for k,v in times.items()}
 
 
 def snr(a, b):

@@ -4,16 +4,15 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 
 os.environ['SDAUDIO_HOME'] = tempfile.mkdtemp()
 import torch
 
-from bench import arguments, corpora, griffin_lim, report
+from bench import arguments, best, corpora, griffin_lim, report, usual
 from sdaudio.device import threads
 from sdaudio.generate import Recipe, render
 from sdaudio.istft import inverse_stft
-from sdaudio.model import choose_settings, start_model
+from sdaudio.model import start_model
 from sdaudio.spectrogram import band_magnitude, centred_stft
 
 args = arguments(__doc__, seconds=60.)
@@ -25,20 +24,11 @@ print(hashlib.sha256(Model.load(sys.argv[1]).play(Recipe(seed=5, duration=12., c
 '''
 
 
-def best(work, n=3):
-    "Shortest CPU time of each of `work` in turns, seconds: what else the machine does meets all of them alike"
-    times = {k: [] for k in work}
-    for i in range(n):
-        for k,f in work.items():
-            t = time.process_time(); f(i); times[k].append(time.process_time()-t)
-    return {k: min(v) for k,v in times.items()}
-
-
 methods = ('memory', 'sum', 'heap')
 rows,checks = [],[]
 for corpus in corpora(args):
     channels = 1+corpus.stereo
-    model,_ = start_model(corpus, choose_settings('auto', corpus.duration, channels), progress=False) # as `train` would begin
+    model,_ = start_model(corpus, usual(corpus), progress=False)
     recipe = Recipe(seed=5, duration=12., controls={'axis1': .5})
     take = model.play(recipe)
     path = model.save('bench-'+corpus.name)
@@ -48,7 +38,7 @@ for corpus in corpora(args):
     D,M = centred_stft(y, one),band_magnitude(y, one)
     work = {'bare': lambda i: inverse_stft(D, one, y.shape[-1])}
     for m in methods: work[m] = lambda i, m=m: render(model, Recipe(seed=i, duration=args.seconds, phase=m))
-    with threads(1): by = best(work) | best({'Griffin-Lim 32': lambda i: [griffin_lim(m, one, y.shape[-1]) for m in M]}, 1)
+    with threads(1): by = best(work, 3) | best({'Griffin-Lim 32': lambda i: [griffin_lim(m, one, y.shape[-1]) for m in M]}, 1)
     rows.append((corpus.name, channels, take.n, digest[:8], other[:8], by['bare'], *(v for m in methods for v in (by[m], by[m]/by['bare'], args.seconds/by[m])), by['Griffin-Lim 32']/by['bare']))
     checks += [(f'{corpus.name}: 12 s are {12*model.spec.sr} samples', take.n==12*model.spec.sr),
                (f'{corpus.name}: the same samples again, and in a new process after saving', digest==hashlib.sha256(model.play(recipe).y.tobytes()).hexdigest()==other),

@@ -7,11 +7,11 @@ import warnings
 from pathlib import Path
 
 os.environ['SDAUDIO_HOME'] = tempfile.mkdtemp()
-from bench import arguments, corpora, report
+from bench import arguments, corpora, report, usual
 
 import sdaudio.ui_model
 from sdaudio.history import keeping_takes
-from sdaudio.model import Model, choose_settings, start_model
+from sdaudio.model import Model, start_model
 from sdaudio.widgets import dashboard, sound_bytes
 
 args = arguments(__doc__, seconds=3., moves=40, models='', seed=0, minutes=5.)
@@ -47,7 +47,7 @@ def measured(model):
 rows,checks = [],[]
 for corpus in corpora(args):
     kept = Path(args.models)/f'{corpus.name}-{args.seed}-{args.minutes:g}.sdaudio'
-    found = measured(Model.load(kept) if args.models else start_model(corpus, choose_settings('auto', corpus.duration, 1+corpus.stereo), progress=False)[0])
+    found = measured(Model.load(kept) if args.models else start_model(corpus, usual(corpus), progress=False)[0])
     rows += [(corpus.name, k, f'{statistics.median(v):.0f}', f'{sorted(v)[int(.9*len(v))]:.0f}') for k,v in found.items()]
     checks.append((f"{corpus.name}: from slider to sound in {statistics.median(found['slider to sound']):.0f} ms, less than 400 wanted", statistics.median(found['slider to sound'])<400))
 report('Latency', f"python benchmarks/latency.py --seconds {args.seconds:g}{' --models FOLDER' if args.models else ''}", ['corpus', 'part', 'median ms', '9 in 10 below ms'], rows,

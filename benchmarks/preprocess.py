@@ -1,29 +1,19 @@
 "From recordings to pictures: what it costs beside a bare STFT, and what a second start saves."
 import os
 import tempfile
-import time
 from pathlib import Path
 
 os.environ['SDAUDIO_HOME'] = tempfile.mkdtemp()
 import soundfile as sf
 import torch
 
-from bench import arguments, corpora, report
+from bench import arguments, best, corpora, report
 from sdaudio.corpus import Corpus
 from sdaudio.dataset import DataConfig, Excerpts, Pictures
 from sdaudio.device import threads
 from sdaudio.spectrogram import MelIF, SpecConfig
 
 args = arguments(__doc__, turns=7)
-
-
-def best(work, n):
-    "Shortest CPU time of each of `work`, in turns, seconds"
-    times = {k: [] for k in work}
-    for _ in range(n):
-        for k,f in work.items():
-            t = time.process_time(); f(); times[k].append(time.process_time()-t)
-    return {k: min(v) for k,v in times.items()}
 
 
 def bare(ys, cfg):
@@ -48,9 +38,9 @@ with threads(1):
             for i,y in enumerate(ys): sf.write(tmp/f'{i:03}.wav', y.numpy().T, cfg.sr, subtype='FLOAT')
             plain,kept = Corpus(tmp, copies=True),tmp/'kept'
             Pictures(corpus, cfg, kept)
-            by = best(dict(bare=lambda: bare(ys, cfg), pictures=lambda: [forward(y) for y in ys], reading=lambda: [corpus.read(i, sr=cfg.sr, mono=cfg.channels==1) for i in range(len(corpus))],
-                           written=lambda: Pictures(plain, cfg, tmp/f'plain{next(count)}'), whole=lambda: Pictures(corpus, cfg, tmp/f'whole{next(count)}'),
-                           first=lambda: begun(corpus, cfg, tmp/f'first{next(count)}'), again=lambda: begun(corpus, cfg, kept), known=lambda: Pictures(corpus, cfg, kept), check=lambda: Corpus(corpus.root)), args.turns)
+            by = best(dict(bare=lambda _: bare(ys, cfg), pictures=lambda _: [forward(y) for y in ys], reading=lambda _: [corpus.read(i, sr=cfg.sr, mono=cfg.channels==1) for i in range(len(corpus))],
+                           written=lambda _: Pictures(plain, cfg, tmp/f'plain{next(count)}'), whole=lambda _: Pictures(corpus, cfg, tmp/f'whole{next(count)}'),
+                           first=lambda _: begun(corpus, cfg, tmp/f'first{next(count)}'), again=lambda _: begun(corpus, cfg, kept), known=lambda _: Pictures(corpus, cfg, kept), check=lambda _: Corpus(corpus.root)), args.turns)
         ratio = {k: v/by['bare'] for k,v in by.items()}
         rows.append((corpus.name, cfg.channels, f"{by['bare']*1e3:.0f} ms", *(ratio[k] for k in ('pictures', 'written', 'reading', 'whole', 'check')), by['whole']/by['known'], by['first']/by['again']))
         checks += [(f"{corpus.name}: sound to pictures at most 4 times the bare STFT ({ratio['pictures']:.2f})", ratio['pictures']<=4),

@@ -3,19 +3,17 @@ import os
 import tempfile
 
 os.environ['SDAUDIO_HOME'] = tempfile.mkdtemp()
-from bench import arguments, corpora, report
+from bench import arguments, corpora, learner, names, report, usual
 from pyinstrument import Profiler
 from pyinstrument.renderers import ConsoleRenderer
 from torch.profiler import ProfilerActivity, profile
 
 from sdaudio.corpus import Corpus
 from sdaudio.device import threads
-from sdaudio.istft import lend_phase
-from sdaudio.loss import VAELoss
-from sdaudio.model import choose_settings, start_model
-from sdaudio.trainer import Trainer
+from sdaudio.model import start_model
 
 args = arguments(__doc__, steps=10, seconds=60., most=14)
+args.corpora = args.corpora or [names[0]] # one tells enough
 rows,trees = [],[]
 
 
@@ -29,15 +27,14 @@ def watched(what, f):
 
 
 with threads(1):
-    for folder in corpora(args)[:1] if not args.corpora else corpora(args):
-        settings = choose_settings('auto', folder.duration, 1+folder.stereo)
+    for folder in corpora(args):
+        settings = usual(folder)
         start_model(Corpus(folder.root), settings, progress=False)[0].generate(duration=1.) # what is compiled on first use is no part of it
         corpus = watched(f'{folder.name}: reading and checking', lambda: Corpus(folder.root, copies=True))
         model,data = watched(f'{folder.name}: kept pictures and first model', lambda: start_model(corpus, settings, progress=False))
         watched(f'{folder.name}: a take of {args.seconds:g} s', lambda: model.generate(duration=args.seconds))
-        loss = VAELoss(settings.loss, data.stats, lend_phase(model.spec, data.stats.floor, data.stats.lift))
-        trainer = Trainer(model.vae, data, loss, settings.train)
-        trainer.begin(); trainer.learn()
+        trainer = learner(model, data)
+        trainer.learn()
         with profile(activities=[ProfilerActivity.CPU]) as p:
             for _ in range(args.steps): trainer.learn()
         found = sorted(p.key_averages(), key=lambda o: -o.self_cpu_time_total)

@@ -123,7 +123,7 @@ def gather(args):
             about = f" ({', '.join(sorted({a['phase'] for a in ours}))})" if way=='model' else ''
             rows.append((corpus.name, f'**{way}**{about}' if way=='model' else way, *span))
         checks += claims(corpus.name, mean, [(a['rows'], b['rows']) for a,b in found if a and b])
-        made |= {o['made'] for pair in found for o in pair if o and 'made' in o}
+        made |= {o['made'] for pair in found for o in pair if o}
         steps = ', '.join(f"{a['steps']}" + (f" (b {b['steps']})" if b else '') for a,b in found if a)
         rows.append((corpus.name, f"steps: {steps}; excerpts: {', '.join(str(a['excerpts']) for a in ours)}", '', '', ''))
     words = ' '.join(['benchmarks/quality.py', *args.corpora, f'--minutes {args.minutes:g} --seeds {args.seeds} --budget-b {args.budget_b}', *(['--channels 2'] if stereo else [])])
@@ -134,7 +134,7 @@ def gather(args):
             '`ceiling`: the picture with its own phase, no network; like every way of ours it is settled, Griffin-Lim is not. `true phase`: decoded magnitudes with the phase of the target. `pca`: the start, before training, with the phase method of the model. `nearest`: the training excerpt with the most similar log-mel picture, as it is remembered. `mean`: the mean spectrum of the corpus, held. `noise`: noise with the smoothed spectrum of the excerpt. `b`: plain convolutional VAE on 128-band log-mel, 128 latent numbers for an excerpt, and 32 iterations of Griffin-Lim, trained as long; its ceiling is the same without a network.',
             'The path of an excerpt is refined, twenty rounds from where the encoder says, as `model.encode` does it with a recording and `sdaudio.refine` describes it; that of `pca` too. The rows `not refined` are as the encoder says. `b` is plain, and has nothing of the kind.',
             'The best version of the network is chosen on the held-out excerpts whose figures are shown, the way to phases on every second of them; the rows `phase: ...` show what each method gives.',
-            'An excerpt is 17 points of 256 numbers for the model; the figures against (b) are means over the seeds that both have.', *([f"Measured: {'; '.join(sorted(made))}."] if made else [])], checks)
+            'An excerpt is 17 points of 256 numbers for the model; the figures against (b) are means over the seeds that both have.', f"Measured: {'; '.join(sorted(made))}."], checks)
 
 
 def claims(name, r, pairs):

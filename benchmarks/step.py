@@ -7,14 +7,11 @@ from statistics import median
 
 os.environ['SDAUDIO_HOME'] = tempfile.mkdtemp()
 import torch
-from bench import arguments, corpora, report
+from bench import arguments, corpora, learner, report
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sdaudio.device import pick_threads, threads
-from sdaudio.istft import lend_phase
-from sdaudio.loss import VAELoss
 from sdaudio.model import choose_settings, start_model
-from sdaudio.trainer import Trainer
 
 args = arguments(__doc__, steps=30, preset='auto')
 products = (torch.ops.aten.mm.default, torch.ops.aten.addmm.default, torch.ops.aten.bmm.default, torch.ops.aten.baddbmm.default)
@@ -47,9 +44,7 @@ for corpus in corpora(args):
     settings = choose_settings(args.preset, corpus.duration, 1+corpus.stereo)
     with threads(pick_threads()):
         model,data = start_model(corpus, settings, progress=False)
-        loss = VAELoss(model.settings.loss, data.stats, lend_phase(model.spec, data.stats.floor, data.stats.lift))
-        trainer = Trainer(model.vae, data, loss, settings.train)
-        trainer.begin()
+        trainer = learner(model, data)
         for _ in range(5): trainer.learn()
         with Products() as counted: trainer.learn()
         took = []

@@ -105,15 +105,19 @@ def run_lock(
 ):
     "Hold a run folder while training into it; a second training is refused"
     lock,note = FileLock(Path(folder)/'lock', timeout=0),Path(folder)/'holder.json'
-    try: lock.acquire()
+    try: _acquire(lock, f"do not train '{Path(folder).name}' twice at once", 4)
     except Timeout: raise InputError(f"the training '{Path(folder).name}' is under way{_holder(note)}", "one training of a run folder at a time",
                                      "wait for it or stop it; or train under another name") from None
-    except (NotImplementedError, OSError) as e:
-        warnings.warn(f"this disk cannot lock files ({e}): do not train '{Path(folder).name}' twice at once", stacklevel=3)
     try:
         write_json(note, dict(pid=os.getpid(), host=platform.node(), since=datetime.now().isoformat(timespec='seconds')))
         yield
     finally: lock.release()
+
+def _acquire(lock, instead, stacklevel):
+    "Take a lock; where the disk has none, say what to do instead"
+    try: lock.acquire()
+    except Timeout: raise
+    except (NotImplementedError, OSError) as e: warnings.warn(f"this disk cannot lock files ({e}): {instead}", stacklevel=stacklevel)
 
 def _holder(note):
     "Who holds a folder, in words"

@@ -35,7 +35,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from . import __version__
 from .callbacks import Checkpoints, Ladder, Previews, ShowProgress, Tell, list_rungs
 from .card import Card, model_card
-from .checkpoint import load_state, run_lock
+from .checkpoint import _acquire, load_state, run_lock
 from .config import Config, CorpusError, FileError, InputError, SdaudioError
 from .corpus import Corpus
 from .dataset import DataConfig, Excerpts, Pictures
@@ -460,14 +460,15 @@ def grow(self:Model,
             with _Files(progress, len(corpus)) as tick: fresh = Excerpts(Pictures(corpus, self.spec, progress=tick), settings.data)
             fresh.stats = self.stats # the network keeps its units
             past,c = _past(self, old, known, progress),self.about.get('corpus', {})
-            memory = self.memory.joined(Memory.of(fresh), len(self.about.get('corpus', {}).get('names', ())))
-            data = _Replayed(fresh, self.memory, past, max(0, c.get('files', 0)-sum(o['files'] for o in self.about.get('grown', ()))))
+            memory = self.memory.joined(Memory.of(fresh), len(c.get('names', ())))
+            data = _Replayed(fresh, self.memory, past, max(0, c.get('files', 0)-_learnt_later(self)))
             loss = VAELoss(settings.loss, self.stats, lend_phase(self.spec, self.stats.floor, self.stats.lift))
             sets = dict(old=data.old, new=data.new)
             before = {k: _mr_of(self.vae, loss, x) for k,x in sets.items()}
             vae = self.vae.widen(_points(self.vae, fresh.spread(600)), room)
             first = {k: v.clone() for k,v in vae.state_dict().items()}
             trainer = Trainer(vae, data, loss, settings.train, pick_device(device), [*([ShowProgress()] if progress else []), *callbacks]).fit()
+            trainer.close()
             last = {k: v.clone() for k,v in vae.cpu().eval().state_dict().items()}
             for share in (1., .75, .5, .25, 0.): # as far towards the new weights as the old sounds allow (Wortsman et al. 2022)
                 vae.load_state_dict({k: first[k].lerp(last[k], share) for k in first})
@@ -485,6 +486,8 @@ def grow(self:Model,
             return Model(self.settings.replace(net=vae.cfg), self.stats, vae, memory, _remap(start, vae), find_events(memory), self.phase, self.name, about)
 
 _FORGOT = 1.05 # times the distance before: the most that is allowed
+
+def _learnt_later(model): return sum(o['files'] for o in model.about.get('grown', ())) # files that it was grown with
 
 class _Replayed:
     "Excerpts for growing: a quarter of each batch is new, the rest is what the model remembers"
@@ -532,7 +535,7 @@ def _past(model, old, known, progress):
     "The recordings that a model was made of, if they are all there, as excerpts with something held out; else None"
     c = model.about.get('corpus', {})
     want,run,hashes = c.get('id'),model.about.get('training', {}).get('run'),c.get('hashes', [])
-    first = hashes[:len(hashes)-sum(o['files'] for o in model.about.get('grown', ()))] # of these it is known what was held out
+    first = hashes[:len(hashes)-_learnt_later(model)] # of these it is known what was held out
     def part(o):
         o = o if isinstance(o, Corpus) else Corpus(o, copies=bool(first)) # which of them, the hashes say
         at = {f.hash: f.path for f in o.files}
@@ -593,8 +596,7 @@ def _library_name(name):
 def library_lock(): # A context
     "Held while something in the library changes; others wait"
     lock = FileLock(home('models', '.lock'))
-    try: lock.acquire()
-    except (NotImplementedError, OSError) as e: warnings.warn(f"this disk cannot lock files ({e}): do not change the library from two programs at once", stacklevel=4)
+    _acquire(lock, 'do not change the library from two programs at once', 5)
     try: yield
     finally: lock.release()
 
