@@ -115,7 +115,7 @@ class Pictures:
             for a in range(0, T, _BLOCK):
                 M,phase = self._block(samples, n, a, min(a+_BLOCK, T))
                 peak = max(peak, M.max().item())
-                yield torch.stack([M.clamp(min=1e-20).log(), phase/pi]).permute(2,0,1).half().contiguous().numpy() # frames first: an excerpt is one run
+                yield torch.stack([M.log().clamp(min=_SILENCE), phase/pi]).permute(2,0,1).half().contiguous().numpy() # frames first: an excerpt is one run
         write_bytes(self.folder/f'{key}.npy', blocks())
         record = dict(hash=key, **about, n_frames=T, n=n, peak=peak, bytes=self._size(n))
         write_json(self.folder/f'{key}.json', record)
@@ -156,7 +156,7 @@ class Pictures:
 
     def _polar(self, cuts, n_frames):
         kept = torch.zeros(len(cuts), n_frames+1, 2, self.cfg.bands)
-        kept[:,:,0] = -100.
+        kept[:,:,0] = _SILENCE
         for o,(i,start) in zip(kept, cuts):
             a,b = max(start-1, 0), min(start+n_frames, self.records[i]['n_frames']) # one frame more, for the first step
             if b>a: o[a-start+1:b-start+1] = torch.from_numpy(self._frames(i, a, b))
@@ -179,7 +179,7 @@ class Pictures:
         "Pictures of some frames of files, each anchored in its own first frame"
         return to_picture(*self._polar(cuts, n_frames), floor)
 
-_BLOCK,_FORMAT = 2048,4 # frames; raise the format when pictures are worked out differently
+_BLOCK,_FORMAT,_SILENCE = 2048,4,-46. # frames; raise the format when pictures are worked out differently; logarithm of a magnitude that no sound has, and large enough for fast arithmetic
 
 def _check_hash(f):
     "A picture is kept under what its file held when the corpus was read, so it must not be made of anything else"
@@ -243,12 +243,14 @@ class DataConfig(Config):
     held_out: float = .12 # Share of the sound that is never trained on
     by_file: int = 20 # From this many files on, whole files are held out; below, one block of each long file
     seed: int = 0 # Of the choice
+    mixed: float = .5 # Share of what is trained on that has another excerpt laid over it: what a few sounds have to teach lasts longer
     copies: int = 0 # Changed copies of the training part that are trained on beside it
     augment: AugmentConfig = AugmentConfig() # How they are changed
 
     def __post_init__(self):
         if not (self.n_frames>=16 and self.n_frames%8==0): raise InputError(f"n_frames={self.n_frames}", "a multiple of 8, at least 16", "try 64")
         if not 0 <= self.copies <= 100: raise InputError(f"copies={self.copies}", "0 to 100", "try 2")
+        if not 0 <= self.mixed <= 1: raise InputError(f"mixed={self.mixed}", "a share from 0 to 1", "0 trains on single excerpts alone")
         if not 0 <= self.held_out < .9: raise InputError(f"held_out={self.held_out}", "a share from 0 to 0.9", "try 0.12")
 
 def split_frames(
@@ -321,10 +323,20 @@ class Excerpts(torch.utils.data.Dataset):
         seed:int=0, # Of the training
         part:tuple=(0, 1) # Which of how many: `(1, 2)` is the second half of a batch of `2*size`
     )->Tensor: # `(size, 2, bands, n_frames)`
-        "The batch of a training step, drawn from recordings and copies with a generator of its own"
-        g = generator(seed, 'batch', str(step))
-        drawn = torch.randint(len(self)+len(self.more), (size*part[1],), generator=g).tolist()[size*part[0]:][:size]
-        return self._stack([self.starts[k] if k<len(self) else self.more[k-len(self)] for k in drawn])
+        "The batch of a training step, drawn from recordings and copies with a generator of its own, and what sounds together with some of it"
+        g,n = generator(seed, 'batch', str(step)),size*part[1]
+        excerpts = lambda: torch.randint(len(self)+len(self.more), (n,), generator=g)
+        drawn,others,mixed,db = (o[size*part[0]:][:size] for o in (excerpts(), excerpts(), torch.rand(n, generator=g)<self.cfg.mixed, _SPREAD*torch.randn(n, 1, 1, generator=g)))
+        x = self._drawn(drawn)
+        if mixed.any():
+            (M,steps),(N,other) = (o.unbind(1) for o in (x[mixed], self._drawn(others[mixed])))
+            N.mul_(10**(db[mixed]/20))
+            x[mixed] = torch.stack([torch.hypot(M, N), torch.where(N>M, other, steps)], 1)
+        return normalise(x, self.stats)
+
+    def _drawn(self, which):
+        "Pictures of some excerpts by number, of recordings and copies"
+        return self.pics.pictures([(self.starts[k] if k<len(self) else self.more[k-len(self)]).tolist() for k in which.tolist()], self.cfg.n_frames, self.stats.floor)
 
     def spread(self,
         most:int # Excerpts at most
@@ -364,3 +376,5 @@ class Excerpts(torch.utils.data.Dataset):
         out,cuts = torch.empty(len(cuts), 2, self.pics.cfg.bands, self.cfg.n_frames),[(int(i), int(s)) for i,s in cuts]
         for k in range(0, len(cuts), 16): out[k:k+16] = normalise(self.pics.pictures(cuts[k:k+16], self.cfg.n_frames, self.stats.floor), self.stats)
         return out
+
+_SPREAD = 6. # dB, standard deviation of how much louder or softer the other of two sounds is

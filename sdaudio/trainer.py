@@ -37,7 +37,7 @@ class TrainConfig(Config):
     batch_size: int = 16 # Excerpts in one step, of each process
     lr: float = 5e-4 # Highest learning rate
     weight_decay: float = .01 # Pull of all weights towards zero
-    ema: float = .98 # Decay of the averaged weights, which are the ones that play
+    ema: float = .98 # Decay of the averaged weights, which are the ones that play, for each step
     looks: int = 8 # How often the held-out excerpts are measured
     seed: int = 0 # Of everything random
 
@@ -319,9 +319,12 @@ class Trainer:
         self.step += 1
         for k,v in self.terms.items(): self._sums[k] = self._sums.get(k, 0.)+v.item()
         self._count += 1
-        keep = min(self.cfg.ema, self.step/(self.step+10))
-        with torch.no_grad():
-            for a,p in zip(self.averaged.parameters(), self.vae.parameters()): a.lerp_(p, 1-keep)
+        if self.step%_EVERY==0: self._average()
+
+    @torch.no_grad()
+    def _average(self):
+        keep = min(self.cfg.ema, self.step/(self.step+10))**_EVERY
+        for a,p in zip(self.averaged.parameters(), self.vae.parameters()): a.lerp_(p, 1-keep)
 
     def _diverge(self):
         self.diverged = True
@@ -368,7 +371,7 @@ class Trainer:
     _looked = 0.
     def _looks_of_arc(self): return [o for o in self.looks if o['step']>=self.arc['first']]
 
-_TAIL = .25 # of a budget with patience, in which the learning rate falls
+_TAIL,_EVERY = .25,4 # of a budget with patience, in which the learning rate falls; steps between two that are averaged, which costs a pass over the weights
 
 def _crossed(a, b, parts): return int(a*parts+1e-9)!=int(b*parts+1e-9)
 
