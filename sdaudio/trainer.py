@@ -113,7 +113,8 @@ def course_words(
     "Overfitting and divergence, said in words"
     out,fit = {},[_fit(o['train']) for o in looks if o.get('train')]
     if fit and (held := looks[0].get('held')) and fit[-1] > 10*_fit(held): fit.insert(0, _fit(held)) # it was lost before the first look
-    if len(fit)>1 and fit[-1] > 2*min(fit):
+    few = len(looks)>1 and looks[-1]['step']-looks[-2]['step'] < _FEW
+    if len(fit)>1 and fit[-1] > (10 if few else 2)*min(fit):
         out['diverging'] = (f"the training is running away: its loss was {min(fit):.3g} and is {fit[-1]:.3g}. "
                             "The best version so far is kept; the preset 'gentle' or a smaller lr would help")
     best = min(looks, key=lambda o: o['mr'])
@@ -124,7 +125,7 @@ def course_words(
                               f"The version of step {best['step']} is kept; more recordings or the preset 'gentle' would help")
     return out
 
-_SURE = 100 # steps; earlier, it may be the first steps that shake the start
+_SURE,_FEW = 100,8 # steps; earlier, it may be the first steps that shake the start; the mean of fewer moves with the excerpts that happen to be drawn
 
 def _fit(terms): return terms.get('magnitude', 0.)+terms.get('mrstft', 0.) # without the divergence, whose weight rises
 
