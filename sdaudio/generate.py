@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 import torch
-from numba import njit
 from torch import Tensor
 
 from . import __version__
+from .compat import compiled
 from .config import Config, FileError, InputError
 from .device import generator, threads
 from .istft import across_band, at_power, fill_masked, spread, still_lost
@@ -403,7 +403,7 @@ def collage(
         M = M*torch.where(level<0, 1., (level/_level(M, spec).clamp(min=floor)).clamp(max=_LIFT))
     return M, phase.T
 
-@njit(cache=True)
+@compiled
 def _lay(mags, rows, angles, fade, loud, power, best, phase):
     "Add a sound to what is there; `best` is for middle and side together, as one sound decides the phase of both, or its place would blur"
     n = best.shape[1]
@@ -503,7 +503,7 @@ def _path(net, M, phase, stats, score):
     _normal_steps(M.T.numpy(), phase.T.numpy(), (band_steps(score.memory.spec)+_further(score))[:,0].numpy(), np.float32(stats.floor), stats.if_mean, stats.if_std, steps.numpy())
     return net.encode((c.T-stats.mag_mean)/stats.mag_std, steps), c
 
-@njit(cache=True)
+@compiled
 def _normal_steps(M, phase, expected, floor, mean, std, out):
     "Steps as `to_picture` and `normalise` give them, for frames first: `(frames, bands)`"
     for t in range(len(M)):
@@ -595,7 +595,7 @@ def _overlap_add(spectra, score, win, say):
     else: weight[:size//2],weight[size//2+n:] = (np.maximum(o, .2) for o in (weight[:size//2], weight[size//2+n:])) # where one frame reaches out of the take alone
     return y*(win.sum()/2/weight)
 
-@njit(cache=True)
+@compiled
 def _add(y, weight, frames, win, at):
     "Put windowed frames `(channels, frames, size)` where they belong, turned so that their middle is in the middle, and note how much of them each sample got"
     half = len(win)//2
@@ -605,7 +605,7 @@ def _add(y, weight, frames, win, at):
             for j in range(half): y[c,s+half+j] += frames[c,t,j]*win[half+j]
         for j in range(len(win)): weight[s+j] += win[j]*win[j]
 
-@njit(cache=True)
+@compiled
 def _take(y, win, at, out):
     "Windowed frames of a sound that has half a window more on both sides, turned as `_add` wants them"
     half = len(win)//2

@@ -11,9 +11,9 @@ from math import pi
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
+from .compat import compiled
 from .config import InputError
 from .phase import anchored_phase, bin_turn, phase_method
 from .spectrogram import SpecConfig, band_centres, centred_stft, filterbank, left_right, lifted, mask_floor, mid_side, to_bands
@@ -72,7 +72,7 @@ def _in_bins(M, phase, turn, cfg, loud=False):
         for k,d in enumerate(out[:,s]): _fill_bins(m[k,s].numpy(), *(f(v[k]).numpy() for v in (begin, step) for f in (torch.cos, torch.sin)), first, weight, loud, d.numpy())
     return out.mT.reshape(*M.shape[:-2], *out.mT.shape[-2:]).to(torch.promote_types(M.dtype, torch.complex64))
 
-@njit(cache=True)
+@compiled
 def _fill_bins(M, cos, sin, cos_step, sin_step, first, weight, loud, out):
     "Mix the phasors of neighbouring bands in every bin between them; all `(frames, bands)`, `out` `(frames, bins)`"
     n,nb = len(weight),M.shape[1]
@@ -134,7 +134,7 @@ def at_power(
     _set_power(d.numpy(), m.numpy(), first, weight, out.numpy())
     return out.view(D.shape)
 
-@njit(cache=True)
+@compiled
 def _set_power(D, M, first, weight, out):
     "`D`, `out`: `(frames, bins)`; `M`: `(frames, bands)`"
     one,tiny = np.float32(1),np.float32(1e-30)

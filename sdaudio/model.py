@@ -503,7 +503,7 @@ class _Replayed:
         self.judged,self.judged_on = {k: words(o) for k,o in kinds.items()},words(kinds['old']+kinds['new'])
     def _remembered(self, most, begins=None):
         begins = self.begins if begins is None else begins
-        return self.memory.pictures(begins[::math.ceil(len(begins)/most)], self.cfg.n_frames)
+        return self.memory.pictures(begins[::max(1, math.ceil(len(begins)/most))], self.cfg.n_frames)
     def __len__(self): return 4*len(self.fresh)
     def held_out(self): return torch.cat([self.old, self.new])
     def spread(self, most): return torch.cat([self.fresh.spread(most//2), self._remembered(most//2)])

@@ -11,9 +11,9 @@ from math import pi
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
+from .compat import compiled
 from .config import InputError
 from .spectrogram import SpecConfig, anchor_cells, band_centres, band_steps
 
@@ -56,7 +56,7 @@ def heap_phase(
     out = np.stack([_heap_walk(M, ifreq*pi, expected, turn, gaps, floor) for (M,ifreq),turn in zip(flat, turns)])
     return torch.from_numpy(out).reshape(x.shape[:-3]+x.shape[-2:]).to(x.device, torch.float32 if x.device.type=='mps' else None)
 
-@njit(cache=True)
+@compiled
 def _heap_walk(M, ifreq, expected, turn, gaps, floor):
     "Phase gradient heap integration on bands: each cell takes its phase from its loudest finished neighbour"
     nb,nt = M.shape

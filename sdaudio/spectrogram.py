@@ -15,9 +15,9 @@ from math import pi
 import librosa
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
+from .compat import compiled
 from .config import Config, InputError
 
 # %% ../nbs/13_spectrogram.ipynb #c9ce310d
@@ -126,7 +126,7 @@ def _summed(y, cfg, phases=True):
             if phases: torch.atan2(*sums, out=p)
     return tuple(o.mT.reshape(*y.shape[:-1], cfg.n_mels, T) for o in ((M.div_(filterbank(cfg).sum(1)).sqrt_(), phase) if phases else (M.div_(filterbank(cfg).sum(1)).sqrt_(),)))
 
-@njit(cache=True)
+@compiled
 def _add_bins(D, first, low, high, scale, power, im, re):
     "Add the bins of each frame to the bands on both sides; `D` is `(frames, bins)`, the rest `(frames, bands)`"
     zero = np.float32(0)
