@@ -92,7 +92,7 @@ def visit(request, browser, workspace):
         page = browser.new_page(viewport=dict(width=width, height=height), color_scheme=theme)
         page.wrong = []
         page.on('pageerror', lambda e: page.wrong.append(str(e)))
-        page.set_default_timeout(30000)
+        page.set_default_timeout(60000)
         pages.append(page)
         if where == 'voila': page.goto(f'{url}/voila/render/{name}.ipynb?theme={theme}', timeout=90000)
         else:

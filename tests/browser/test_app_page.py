@@ -32,7 +32,9 @@ class Visitor:
         self.page.on('request', lambda r: self.asked.add(r.url.split('/')[2].split(':')[0]) if r.url.startswith('http') else None)
         self.page.goto(url)
         self.says('No recordings yet')
-    def says(self, words): self.page.locator('[role=status]:visible', has_text=words if isinstance(words, re.Pattern) else re.compile(re.escape(words))).first.wait_for()
+    def says(self, words, seconds=60):
+        "Wait for these words; a training that shares its processor needs minutes"
+        self.page.locator('[role=status]:visible', has_text=words if isinstance(words, re.Pattern) else re.compile(re.escape(words))).first.wait_for(timeout=1000*seconds)
     def press(self, name): self.page.get_by_role('button', name=name, exact=True).locator('visible=true').first.click()
     def tab(self, name): self.page.get_by_role('tab', name=name, exact=True).click()
     def open(self, name):
@@ -67,8 +69,8 @@ def test_upload_and_train(desk, workspace):
     desk.page.get_by_label('Name of the instrument').fill('bells')
     desk.page.get_by_label('Minutes').first.fill('.33')
     desk.press('Train')
-    desk.says(re.compile('left|step'))
-    desk.says('bells is in the library')
+    desk.says(re.compile('left|step'), 300)
+    desk.says('bells is in the library', 300)
     desk.screen('train')
 
 def test_generate_export_preset(desk):

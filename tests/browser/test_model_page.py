@@ -24,7 +24,7 @@ def bells(workspace):
         else: os.environ['SDAUDIO_HOME'] = before
 
 def wait(page, expression, seconds=60): return page.wait_for_function(expression, timeout=1000*seconds)
-def status(page, words): page.locator('[role=status]', has_text=words).first.wait_for(timeout=60000)
+def status(page, words): page.locator('[role=status]', has_text=words).first.wait_for(timeout=180000)
 TIME = "() => { const o = document.querySelector('.sda-player .time'); const m = o && o.textContent.match(/([0-9.]+) \\/ ([0-9.]+) s/); return m && +m[2] > 0 && +m[1] > 0 }" # long enough, and under way
 COUNT = """() => { if (globalThis.counted) return; globalThis.counted = []; const start = AudioBufferSourceNode.prototype.start
   AudioBufferSourceNode.prototype.start = function (...a) { let peak = 0; for (const v of this.buffer.getChannelData(0)) peak = Math.max(peak, Math.abs(v)); counted.push({ at: performance.now(), seconds: this.buffer.duration, peak, state: this.context.state }); return start.apply(this, a) } }"""

@@ -9,7 +9,7 @@ from sdaudio.demo import demo_corpus
 @pytest.fixture(scope='module')
 def recordings(workspace): return demo_corpus(workspace/'harbour', n=4).root
 
-def status(page, words): page.locator('[role=status]:visible', has_text=words).first.wait_for(timeout=90000)
+def status(page, words): page.locator('[role=status]:visible', has_text=words).first.wait_for(timeout=180000)
 def leaf(page, name): page.locator('.sdaudio-studio .widget-toggle-buttons').first.get_by_role('button', name=name, exact=True).click()
 def kernel_seconds():
     "Of a processor, by all kernels so far"
