@@ -6,9 +6,8 @@
 __all__ = ['Visit', 'shelf', 'build_app', 'launch_app']
 
 # %% ../nbs/87_app.ipynb #3d388de0
-import logging, os, shutil, tempfile, threading, time, warnings
+import logging, os, shutil, tempfile, threading, time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import wraps
 from html import escape
 from inspect import Parameter, Signature, isgeneratorfunction
@@ -30,6 +29,7 @@ from .model import Model, _library_name, choose_settings, model_path, presets as
 from .library import Library
 from .presets import Presets
 from .history import History, keep_takes
+from .jobs import collected
 
 # %% ../nbs/87_app.ipynb #adfb22c3
 class Visit:
@@ -239,25 +239,6 @@ def shelf(
     return f'{n} {kind if n>1 else kind[:-1]}'+(f", the first {len(rows)} are shown" if n>len(rows) else ''), head, rows
 
 # %% ../nbs/87_app.ipynb #807f9ded
-_hearing = threading.local()
-
-def _hear_warnings():
-    "From now on a warning goes to the visitor whose call it comes from"
-    before = warnings.showwarning
-    def show(message, category, *args, **kwargs):
-        notes = getattr(_hearing, 'notes', None)
-        if notes is None or not issubclass(category, UserWarning): return before(message, category, *args, **kwargs)
-        notes.append(str(message))
-    warnings.showwarning = show
-    warnings.filterwarnings('always', category=UserWarning)
-
-@contextmanager
-def _notes():
-    _hearing.notes = []
-    warnings.simplefilter('always', UserWarning) # whatever another thread has put before it
-    try: yield _hearing.notes
-    finally: _hearing.notes = None
-
 def _words(text, bad=False):
     "A line of the page, whatever is in it"
     mark = 'border-left:3px solid #c8553d;padding-left:.5rem;' if bad else ''
@@ -280,7 +261,7 @@ def _handler(gr, n):
     def deco(f):
         @wraps(f)
         def once(*args):
-            with _notes() as notes:
+            with collected() as notes:
                 try: return settled(f(*args), notes)
                 except Exception as e: return first(failed(f, e))
         @wraps(f)
@@ -507,7 +488,10 @@ def _wire_library(gr, visit, tabs):
     @_handler(gr, 4)
     def delete(v, kind, search, chosen):
         if not chosen: raise SdaudioError('nothing is chosen', 'a row of the table')
-        return *_kept(gr, kind, search, f"Put aside: {', '.join(_shelves[kind][0]().delete(*chosen))}. Undo brings back."),_choose_model(gr, Library())[0]
+        kept,_,row = _shelves[kind]
+        there = [row(o)[0] for o in kept().list()]
+        if gone := [o for o in chosen if o not in there]: raise InputError(f"{', '.join(gone)} is not there any more", 'a row of the table', 'search again: somebody has deleted or renamed it')
+        return *_kept(gr, kind, search, f"Put aside: {', '.join(kept().delete(*chosen))}. Undo brings back."),_choose_model(gr, Library())[0]
     @_handler(gr, 4)
     def undo(v, kind, search):
         back = _shelves[kind][0]().undo()
@@ -544,6 +528,5 @@ def launch_app(
         page.queue(default_concurrency_limit=4).launch(server_name='127.0.0.1', server_port=port or None, share=False, inbrowser=browser, quiet=True, prevent_thread_lock=True,
             ssr_mode=False, pwa=False, mcp_server=False, enable_monitoring=False, footer_links=[], max_file_size=f'{_LARGEST}mb', theme=theme, css=_css)
     except OSError as e: raise SdaudioError(f'port {port or "7860 to 7959"} of this computer is taken', 'a free one', 'another --port') from e
-    _hear_warnings()
     keep_takes()
     return page

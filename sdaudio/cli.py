@@ -112,7 +112,7 @@ def _demo(
     folder = unique_path(_homely(out))
     corpus = demo_corpus()
     say(corpus.check())
-    model = train(corpus, minutes=minutes, name='demo', settings=Settings(train=TrainConfig(minutes=minutes, seed=seed)), resume=False)
+    model = train(corpus, name='demo', settings=Settings(train=TrainConfig(minutes=minutes, seed=seed)), resume=False)
     yield (p := model.save(folder/'demo.sdaudio')), dict(path=str(p), kind='model')
     items = [(o.name, corpus.load(i), 'a recording') for i,o in enumerate(corpus.files[:2])]
     for title,note,take in _takes(model, seed):

@@ -9,6 +9,7 @@ __all__ = ['Solved']
 import warnings
 from dataclasses import fields
 from html import escape
+from keyword import iskeyword
 from pathlib import Path
 
 import torch
@@ -51,9 +52,11 @@ def _called(o): return o.words() if isinstance(o, Take) else 'a sound' if isinst
 
 def _free_name(model, name, again=()):
     taken = [n for c in [*model.controls, *model.latent.failed] for n in (c.name, *c.was) if n not in again]
-    if not name.isidentifier(): raise InputError(f"a control called {name!r}", "a name of letters, digits and _", "it is written as generate(name=1.0)")
+    if not name.isidentifier() or iskeyword(name): raise InputError(f"a control called {name!r}", "a name of letters, digits and _, and no word of Python", "it is written as generate(name=1.0)")
     if name in taken or name in descriptors: raise InputError(f"a control called {name!r}", "a name that is free", f"taken: {', '.join(dict.fromkeys([*taken, *descriptors]))}")
-    if name in {f.name for f in fields(Recipe)}: raise InputError(f"a control called {name!r}", "another name", "a recipe has a setting of that name")
+    if name in {f.name for f in fields(Recipe)} | _settings: raise InputError(f"a control called {name!r}", "another name", "a take has a setting of that name")
+
+_settings = {'self', 'sound', 'timbre', 'rounds', 'progress'} # what `generate` and `encode` take that is not in a recipe by that name
 
 # %% ../nbs/77_controls.ipynb #48d68ad9
 def _find(model, name):
@@ -162,10 +165,12 @@ def solve(self:Model,
     try: goal = torch.tensor([want[k].write(v) for k,v in asked.items()])
     except (ValueError, TypeError): raise InputError(f"{asked}", "numbers that a sound can have") from None
     audible = torch.tensor([(descriptors|also)[k].audible for k in names])
-    knobs = [c for k in names for c in self.controls if c.key==k] # a control for each
+    knobs = [c for k in names for c in self.controls if c.key==k and not c.locked] # a control for each
     knobs = knobs if len(knobs)==len(names) else [c for c in self.controls if not c.locked] # or all of them
     if not knobs: raise InputError(f"solving for {', '.join(names)}", "a control that may move", "model.unlock()")
     low,high = (torch.tensor([getattr(c, k) for c in knobs]) for k in ('low','high'))
+    as_now = {n: c.name for c in self.controls for n in c.was}
+    recipe = recipe.replace(controls={as_now.get(k, k): v for k,v in recipe.controls.items()})
     x0 = torch.tensor([recipe.controls.get(c.name, 0.) for c in knobs]).clamp(low, high)
     def play(x):
         take = self.play(recipe.replace(model='', controls={**recipe.controls, **{c.name: min(max(round(v, 4), c.low), c.high) for c,v in zip(knobs, x.tolist())}}), tell=False)

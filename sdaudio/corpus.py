@@ -396,8 +396,9 @@ class Corpus:
         if not paths: raise CorpusError(f"no audio in '{self.root}'", 'files of the kinds '+' '.join(sorted(o[1:] for o in _suffixes)), 'another folder')
         paths,names,said = _choose(paths, names, self.include, self.exclude)
         if not paths: raise CorpusError(f"nothing is left of '{self.root}'", 'at least one recording', 'other patterns: '+'; '.join(f'{p.name}: {p.what}' for p in said))
-        looked = _without_copies(_look_all(paths, names, progress))
-        if not copies: looked = _without_likes(looked)
+        self._instead = {} # what is not used, and the recording of the same sound that is
+        looked = _without_copies(_look_all(paths, names, progress), self._instead)
+        if not copies: looked = _without_likes(looked, self._instead)
         self._seen = [(f, m) for f,m,_ in looked if f]
         self.files = [f for f,_ in self._seen]
         self.problems = [p for *_,ps in looked for p in ps]+said+self._together()
@@ -446,11 +447,11 @@ def _look_all(paths, names, tell=None):
             ex.shutdown(cancel_futures=True)
             seen.keep()
 
-def _without_copies(looked):
-    "Refuse what has the same samples as an earlier file"
+def _without_copies(looked, instead):
+    "Refuse what has the same samples as an earlier file, and note which"
     first,out = {},[]
     for f,m,ps in looked:
-        if f and (d := m.digest) in first: f,ps = None,ps+[Problem(f.name, 'refused', f'the same samples as {first[d]}', 'used once')]
+        if f and (d := m.digest) in first: instead[f.name],f,ps = first[d],None,ps+[Problem(f.name, 'refused', f'the same samples as {first[d]}', 'used once')]
         elif f: first[d] = f.name
         out.append((f, m, ps))
     return out
@@ -537,8 +538,8 @@ def _same_take(a, b, lag, seconds=4., around=.3):
     return (_agreement(u, v, sr), float(np.sqrt((v**2).sum()/max(1e-20, (u**2).sum())))) if len(u) > 64 else (0., 1.)
 
 # %% ../nbs/11_corpus.ipynb #88d493cb
-def _without_likes(looked, least=.93):
-    "Refuse what is nearly the same recording as a longer, finer or earlier file"
+def _without_likes(looked, instead, least=.93):
+    "Refuse what is nearly the same recording as a longer, finer or earlier file, and note which"
     def worth(i):
         f = looked[i][0]
         return -round(f.duration, 1), 'MPEG' in f.format or 'VORBIS' in f.format or 'OPUS' in f.format, -min(f.sr, 48000), i
@@ -554,6 +555,7 @@ def _without_likes(looked, least=.93):
             if g.hash not in known: known[g.hash] = _same_take((f, m), (g, n), lag)
             r,gain = known[g.hash]
             if r < least: continue
+            instead[f.name] = g.name
             out[i] = None, m, ps+[Problem(f.name, 'refused', f'nearly the same recording as {g.name}{_differs(f, g, 1/gain)}', 'used once; copies=True uses both')]
             break
         else: kept.append(i)
@@ -900,15 +902,17 @@ def _repr_html_(self:Corpus, most=40):
 def without(self:Corpus,
     *names:str # Of its files
 )->Corpus:
-    "The same corpus with some files left out; nothing is read again"
+    "The same corpus with some files left out, and with them their copies; nothing is read again"
     gone = set(names)
     if absent := gone-{f.name for f in self.files}: raise InputError(f"no such file: {', '.join(sorted(absent))}", 'names of files in this corpus')
     if len(gone)==len(self): raise CorpusError(f"nothing is left of '{self.name}'", 'at least one recording')
     new,all_ = copy(self),self._together()
-    new.exclude = [*self.exclude, *(f'./{n}' for n in dict.fromkeys(names))]
+    names = [*dict.fromkeys(names)]
+    while more := [n for n,of in self._instead.items() if of in names and n not in names]: names += more # else they would take its place the next time
+    new.exclude,gone = [*self.exclude, *(f'./{n}' for n in names)],set(names)
     new._seen = [(f, m) for f,m in self._seen if f.name not in gone]
     new.files = [f for f,_ in new._seen]
-    new.problems = [p for p in self.problems if p not in all_ and p.name not in gone]+[Problem(n, 'note', 'left out', 'not used, as asked') for n in dict.fromkeys(names)]+new._together()
+    new.problems = [p for p in self.problems if p not in all_ and p.name not in gone]+[Problem(n, 'note', 'left out', 'not used, as asked') for n in names]+new._together()
     return new
 
 @patch

@@ -228,12 +228,14 @@ def copies(self:Pictures,
             y = torch.from_numpy(apply(self.samples(i, a, b).numpy(), self.cfg.sr, record))
             o = self._make(key, dict(name=f.name, start=a, stop=b, changes=record), y.shape[-1], lambda a, b: y[..., a:b])
         self.records.append(o)
-        out.append((len(self.records)-1, 0 if first else _EDGE, o['n_frames']-(0 if last else _EDGE)))
+        out.append((len(self.records)-1, 0 if first else _felt(self.cfg), o['n_frames']-(0 if last else _felt(self.cfg))))
         if progress: progress(j+1, len(todo), f'{f.name}, copies')
     if self.made>before: write_manifest(self.folder, self.settings)
     return out
 
-_PIECE,_EDGE = 1024,4 # frames: what is changed as one, eleven seconds; and how far a cut is felt in a window
+_PIECE = 1024 # frames: what is changed as one, eleven seconds
+
+def _felt(spec): return ceil(spec.n_fft/spec.hop_length) # frames: how far a cut is felt in a window
 
 # %% ../nbs/15_dataset.ipynb #c7f906fd
 @dataclass(frozen=True)
@@ -255,7 +257,8 @@ class DataConfig(Config):
 
 def split_frames(
     lengths:list, # Frames in each file
-    cfg:DataConfig
+    cfg:DataConfig,
+    guard:int=4 # Frames between what is trained on and what is not: as many as have samples in common with one of them
 )->tuple: # `(train, valid)`, lists of `(file, start, stop)`
     "Whole files where there are many, a block of each long file where there are few, or where one is most of the sound"
     g = np.random.default_rng(cfg.seed)
@@ -266,7 +269,6 @@ def split_frames(
     for i,_,n in whole:
         block = max(cfg.n_frames, round(cfg.held_out*n))
         if i not in parted or n < 4*block: (valid if i in out else train).append((i, 0, n)); continue
-        guard = 4 # windows of neighbouring frames overlap by four
         edge = cfg.n_frames//2+guard
         at = int(g.integers(edge, n-block-edge))
         train += [(i, 0, at-guard), (i, at+block+guard, n)]
@@ -283,7 +285,7 @@ class Excerpts(torch.utils.data.Dataset):
     ):
         self.pics,self.cfg,n = pics,cfg,cfg.n_frames
         lengths = [r['n_frames'] for r in pics.records[:len(pics.corpus)]]
-        self.train,self.valid = split_frames(lengths, cfg)
+        self.train,self.valid = split_frames(lengths, cfg, _felt(pics.cfg))
         if not self.train: raise CorpusError("Nothing is left to train on", "at least one recording that is not held out", "set held_out=0")
         def of(i, a, b): # half an excerpt of silence may stand before and after a file
             lo, hi = (a-n//2 if a==0 else a), (b-n//2 if b==pics.records[i]['n_frames'] else b-n)

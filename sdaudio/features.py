@@ -244,7 +244,7 @@ def _pitch(y, sr):
     spectra = torch.fft.rfft(pad.unfold(-1, n, n//2)*win, 2*n) # of each channel and frame
     r = _half_rate((spectra.real.square()+spectra.imag.square()).mean(1))
     power,rate = r[...,0].clamp(min=0),sr/2
-    lo,hi = int(rate/1600),min(int(rate/45), n*3//8)
+    lo,hi = max(1, int(rate/1600)),min(int(rate/45), n*3//8)
     r = r[...,lo-1:hi+1]/(power[...,None]+1e-9)*(own[0]/own[lo-1:hi+1])
     a,b,c = r[...,:-2],r[...,1:-1],r[...,2:]
     lag = torch.arange(lo, hi)

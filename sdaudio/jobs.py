@@ -24,14 +24,19 @@ _ear,_lock,_before,_open = threading.local(),threading.RLock(),[],[]
 def _showwarning(message, category, *args, **kwargs):
     "To the list of this thread if it has one, else where warnings went before"
     heard = getattr(_ear, 'notes', None)
-    if heard is None or not issubclass(category, UserWarning): return _before[-1](message, category, *args, **kwargs)
-    if str(message) not in heard: heard.append(str(message))
+    if heard is not None and issubclass(category, UserWarning):
+        if str(message) not in heard: heard.append(str(message))
+        return
+    if getattr(_ear, 'passing', False): return _before[0](message, category, *args, **kwargs) # it came back from somebody in front of this one
+    _ear.passing = True
+    try: _before[-1](message, category, *args, **kwargs)
+    finally: _ear.passing = False
 
 @contextmanager
 def collected(): # A list of sentences, which grows
     "The warnings of this thread, for people; those of other threads go where they went"
     with _lock:
-        if warnings.showwarning is not _showwarning: _before[:],warnings.showwarning = [warnings.showwarning],_showwarning
+        if warnings.showwarning is not _showwarning: _before[1:],warnings.showwarning = [warnings.showwarning],_showwarning
         warnings.simplefilter('always', UserWarning) # also what was said before
         _open.append(warnings.filters[0])
     outer,_ear.notes = getattr(_ear, 'notes', None),[]

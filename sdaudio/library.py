@@ -209,9 +209,12 @@ def undo(self:Library)->list: # Names, as they are now
     "Bring back what was deleted last, and the time before that when called again"
     with library_lock():
         gone = self._deleted()
-        back = [(unique_path(model_path(name)), p) for when,name,p in gone if when==gone[-1][0]]
-        for to,p in back: os.rename(p, to)
-    return [to.name.removesuffix(_SUFFIX) for to,_ in back]
+        back = []
+        for when,name,p in gone:
+            if when!=gone[-1][0]: continue
+            back.append(unique_path(model_path(name))) # one after the other, so that no two get the same name
+            os.rename(p, back[-1])
+    return [to.name.removesuffix(_SUFFIX) for to in back]
 
 @patch
 def purge(self:Library)->int: # Bytes that are free now

@@ -184,9 +184,10 @@ def start_model(
     memory = Memory.of(data)
     events = find_events(memory)
     if not len(events): raise CorpusError(f"No sound event in {corpus.name}", "recordings in which something can be heard")
-    kept = len(memory)/(sum(b-a for _,a,b in data.train))
+    lengths = [o['n_frames'] for o in pics.records]
+    kept = sum(min(at+b-a, lengths[i])-max(at, 0) for a,b,i,at in memory.bounds.tolist())/sum(b-a for _,a,b in data.train) # without the silence around files
     if kept<.99: warnings.warn(f"the model remembers {kept:.0%} of the training sound, and plays from that part", stacklevel=2)
-    about = dict(corpus=dict(name=corpus.name, id=corpus.id, files=len(corpus), names=[o.name for o in corpus.files], hashes=[o.hash for o in corpus.files], seconds=round(corpus.duration, 1), remembered=min(1, round(kept, 3))),
+    about = dict(corpus=dict(name=corpus.name, id=corpus.id, files=len(corpus), names=[o.name for o in corpus.files], hashes=[o.hash for o in corpus.files], seconds=round(corpus.duration, 1), remembered=round(kept, 3)),
                  created=datetime.now(timezone.utc).isoformat(timespec='seconds'), version=__version__)
     trim()
     return Model(settings, data.stats, vae, memory, _map(vae, data), events, name=name or corpus.name, about=about), data
@@ -249,7 +250,7 @@ def choose_settings(
 # %% ../nbs/70_model.ipynb #48c5c9de
 def train(
     corpus:Corpus|str|Path, # Or a folder
-    minutes:float=3., # Time for training; reading the corpus comes on top, once
+    minutes:float|None=None, # Time for training; None: as `settings` say, three where they do not. Reading the corpus comes on top, once
     name:str='', # Of the model and of its run folder; empty: the corpus's
     settings:Settings|None=None, # None: those of the preset
     preset:str='auto', # 'gentle', 'balanced', 'bold', or 'auto' by the amount of sound
@@ -270,7 +271,8 @@ def train(
     if settings and preset!='auto': raise InputError(f"settings and preset='{preset}'", "one of the two")
     settings = settings or choose_settings(preset, corpus.duration, 1+corpus.stereo)
     if channels: settings = settings.with_channels(channels)
-    settings = settings.replace(train=settings.train.replace(minutes=minutes, **more))
+    if minutes is not None: more['minutes'] = minutes
+    settings = settings.replace(train=settings.train.replace(**more))
     group,folder = together(device),run_folder(corpus, settings, name)
     corpus,dev,progress = _in_order(corpus, folder),group.device or pick_device(device),progress if group.first else False
     with run_lock(folder) if group.first else nullcontext():

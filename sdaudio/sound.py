@@ -138,9 +138,11 @@ def level(self:Sound,
     ceiling_db:float=0. # True peak at most
 )->Sound: # Silence stays silence; softer than wanted, with a warning, where the ceiling says so
     "Gain that gives a loudness; nothing is compressed or limited"
+    if not lufs>-70: raise InputError(f'{lufs:g} LUFS', 'more than -70, below which nothing counts as sound', 'gain(db) turns down further')
     if not np.isfinite(self.loudness_lufs): return self
     want,most = lufs-self.loudness_lufs,ceiling_db-self.true_peak_db
-    want += lufs-self.gain(want).loudness_lufs # what was too soft to count may count now
+    now = self.gain(want).loudness_lufs
+    if np.isfinite(now): want += lufs-now # what was too soft to count may count now
     if most < want-.01: warnings.warn(f'{want-most:.1f} dB below the {lufs:g} LUFS wanted, or the true peak would pass {ceiling_db:g} dB', stacklevel=2)
     return self.gain(min(want, most))
 
@@ -244,6 +246,7 @@ def load(cls:Sound,
 # %% ../nbs/10_sound.ipynb #ed2dde6e
 _formats = dict(wav='WAV', flac='FLAC', aif='AIFF', aiff='AIFF', caf='CAF', w64='W64', au='AU', ogg='OGG', opus='OGG', mp3='MP3')
 _lossy = dict(ogg='VORBIS', opus='OPUS', mp3='MPEG_LAYER_III')
+def _channels(suffix): return 2 if suffix in _lossy else 8 if suffix=='flac' else 1024 # at most, in a file of this kind
 _rates = dict(opus=(8000, 12000, 16000, 24000, 48000), mp3=(8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000))
 
 def _subtype(suffix, bits):
@@ -273,7 +276,7 @@ def _file_bytes(s, suffix, bits=24, block=44100, quality=None, kbps=None, level=
     "The file as bytes, written block by block, since libsndfile's Vorbis crashes on long ones"
     subtype,rng,buf = _subtype(suffix, bits),np.random.default_rng(0),BytesIO()
     if s.sr not in _rates.get(suffix, (s.sr,)): raise InputError(f'{suffix} at {s.sr} Hz', f'one of: {_rates[suffix]}', '.resample(48000) first')
-    if suffix in _lossy and s.channels > 2: raise InputError(f'{suffix} with {s.channels} channels', 'one or two', '.mono() first')
+    if s.channels > (most := _channels(suffix)): raise InputError(f'{suffix} with {s.channels} channels', 'one or two' if most==2 else f'{most} at most', '.mono() first')
     with sf.SoundFile(buf, 'w', s.sr, s.channels, subtype, format=_formats[suffix], **_effort(suffix, quality, kbps, level)) as f:
         for i in range(0, s.n, block): f.write(_quantise(s.y[:, i:i+block].T, subtype, rng))
     return buf.getvalue()
@@ -305,7 +308,7 @@ def encode(self:Sound,
     "The file as bytes, for pages and players; what does not fit the format is turned down, resampled or mixed to mono"
     s = self if max_seconds is None or self.duration <= max_seconds else self.cut(0, max_seconds)
     if s.sr not in _rates.get(format, (s.sr,)): s = s.resample(48000)
-    if format in _lossy and s.channels > 2: s = s.mono()
+    if s.channels > _channels(format): s = s.mono()
     return _file_bytes(s.normalize(0) if s.peak_db > 0 else s, format, bits, quality=quality, kbps=kbps, level=level)
 
 # %% ../nbs/10_sound.ipynb #3ed87b3e

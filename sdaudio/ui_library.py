@@ -101,8 +101,10 @@ def look_up(self:LibraryDashboard,
 
 @patch
 def _name(self:LibraryDashboard):
-    if not self.models.value: raise InputError('no instrument is chosen', 'one of the list')
-    return self.models.value
+    name = self.models.value
+    if not name: raise InputError('no instrument is chosen', 'one of the list')
+    if name not in [o.name for o in self.kept]: raise InputError(f"'{name}' is not there any more", 'one of the list', 'search again: it was renamed or deleted elsewhere')
+    return name
 
 @patch
 def _fill(self:LibraryDashboard, o): self.name.value,self.tags.value,self.about.value = o.name,' '.join(o.tags),o.description

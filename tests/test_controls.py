@@ -1,4 +1,5 @@
 "Controls that are proved on what is heard: found where there is something to find, and nowhere else."
+import inspect
 import itertools
 import json
 import subprocess
@@ -12,6 +13,7 @@ import soundfile as sf
 import torch
 
 import sdaudio.controls
+import sdaudio.encode
 from sdaudio.cli import run
 from sdaudio.config import InputError
 from sdaudio.corpus import Corpus
@@ -171,6 +173,25 @@ def test_solving_says_what_was_achieved(tones):
     assert np.array_equal(tones.play(s.recipe).y, s.take.y)
     far = tones.solve(centroid=20_000, recipe=Recipe(duration=.5), most=5)
     assert not far.ok and 'as far as any of the recordings go' in far.reason and far.tried<=5
+
+
+def test_solving_knows_earlier_names_and_locks(tones, tmp_path):
+    model = Model.load(tones.save(tmp_path/'solve.sdaudio'))
+    model.rename_control('brightness', 'glow')
+    c = next(o for o in model.controls if o.name=='glow')
+    s = model.solve(brightness=9., recipe=Recipe(duration=.5, controls=dict(brightness=.5*c.high)), most=4)
+    assert 'brightness' not in s.recipe.controls and s.recipe.controls['glow']<=c.high
+    model.lock(*[o.name for o in model.controls if o.name!='glow'])
+    assert set(model.solve(brightness=.3, recipe=Recipe(duration=.5), most=3).recipe.controls)=={'glow'}
+    model.lock('glow')
+    with pytest.raises(InputError, match='may move'): model.solve(brightness=.3)
+
+
+def test_names_that_a_call_could_not_carry(tones):
+    "All settings of `generate` and `encode`, and words of Python"
+    settings = {p for f in (Model.generate, Model.encode) for p in inspect.signature(f).parameters}-{'controls'}
+    for name in (*settings, 'lambda', 'None'):
+        with pytest.raises(InputError): tones.rename_control('brightness', name)
 
 
 def test_command(tones, tmp_path):

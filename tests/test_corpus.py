@@ -444,6 +444,16 @@ def test_left_out_is_one_file_and_no_other(tmp_path):
     assert [f.name for f in again.files] == [f.name for f in left.files] and again.id == left.id and len(again) == len(c)-2
     assert len(Corpus(d, exclude='kick.wav')) == len(c)-3 < len(Corpus(d, exclude='./kick.wav')) # a name alone means all of that name, in any case
 
+def test_a_copy_does_not_take_the_place_of_what_is_left_out(tmp_path):
+    "Neither the same samples nor a softer version"
+    s = noise(seconds=1.)
+    for n,o in (('a.wav', s), ('b.flac', s.gain(-6)), ('c.wav', noise(seed=5)), ('d.wav', s)): o.save(tmp_path/n)
+    left = Corpus(tmp_path).without('a.wav')
+    left.save('chosen')
+    again = Corpus.open('chosen')
+    assert [f.name for f in again.files] == [f.name for f in left.files] == ['c.wav'] and again.id == left.id
+    assert {p.name for p in left.problems if p.what=='left out'} == {'a.wav', 'b.flac', 'd.wav'}
+
 def test_made_of_a_generator(tmp_path):
     for i in range(2): noise(seed=i).save(tmp_path/f'{i}.wav')
     Corpus(p for p in sorted(tmp_path.glob('*.wav'))).save('two')

@@ -263,3 +263,13 @@ def test_a_very_long_file_is_not_held_out_as_a_whole():
             train,valid = split_frames(lengths, DataConfig(seed=seed))
             assert valid==[(i, 0, n) for i,n in enumerate(lengths) if i in out] and len(train)+len(valid)==len(lengths)
     assert len(split_frames([100]*5, DataConfig(by_file=4))[1])==1 and not split_frames([100]*25, DataConfig(held_out=0.))[1]
+
+
+def test_what_is_held_out_shares_no_sample_with_the_rest(tmp_path):
+    "Whatever the windows are"
+    write(tmp_path/'one.wav', 4.)
+    for spec in (SpecConfig(), SpecConfig(n_fft=4096, hop_length=256), SpecConfig(n_fft=2048, hop_length=1024)):
+        data = Excerpts(Pictures(Corpus(tmp_path), spec), DataConfig(n_frames=16))
+        (_,_,before),(_,after,_) = data.train
+        (_,a,b), = data.valid
+        assert (before-1)*spec.hop_length+spec.n_fft <= a*spec.hop_length and (b-1)*spec.hop_length+spec.n_fft <= after*spec.hop_length

@@ -79,3 +79,10 @@ def test_a_corpus_is_described(corpora):
     loops = {r['name']: r for r in describe_corpus(Corpus(corpora/'loops'))}
     assert min(r['onsets_per_s'] for r in loops.values())>1
     assert 'centroid hz' in repr(table) and table._repr_html_().count('<tr>')==len(corpus)+1
+
+
+@pytest.mark.parametrize('sr', [1000, 2000, 3000])
+def test_very_low_rates(sr):
+    "Pitch is looked for between 45 and 1600 Hz, as far as the rate goes"
+    d = describe(tone(100., n=2*sr, sr=sr, partials=2)[None,None], sr)
+    assert all(v.isfinite().all() for v in d.values())

@@ -5,7 +5,7 @@ import pytest
 
 from sdaudio.board import Board
 from sdaudio.config import InputError
-from sdaudio.jobs import Cancelled, Job, Jobs
+from sdaudio.jobs import Cancelled, Job, Jobs, collected
 
 def forever(job):
     while True: job.tick(1, 2, 'under way'); time.sleep(.002)
@@ -27,6 +27,18 @@ def test_said_again_in_the_next_job():
     "Python says a warning once a line; a job says it each time"
     def call(job): warnings.warn('resampled')
     assert [Job(call).run().notes for _ in range(3)] == 3*[['resampled']]
+
+def test_another_listener_between_two_jobs(monkeypatch):
+    "Who has put himself in front hears what no job has, and nobody goes round in circles"
+    heard = []
+    monkeypatch.setattr(warnings, 'showwarning', warnings.showwarning)
+    with collected(): pass
+    before = warnings.showwarning
+    def show(*args, **kwargs): heard.append(str(args[0])); before(*args, **kwargs)
+    warnings.showwarning = show
+    with collected() as notes: warnings.warn('inside')
+    warnings.warn('outside', RuntimeWarning)
+    assert notes == ['inside'] and heard.count('outside') == 1
 
 def test_done_is_called_once_whatever_happens(caplog):
     def broken(job): raise KeyError('x')

@@ -250,6 +250,14 @@ def test_undo_beside_a_new_one_of_that_name():
     tiny('harbour')
     assert Library().undo()==['harbour-2'] and len(Library())==2
 
+def test_undo_of_two_that_want_one_name():
+    "`a` comes back as `a-2` because there is a new one, so the old `a-2` needs another name"
+    for n in ('a', 'a-2'): tiny(n, description=f'the old {n}')
+    Library().delete('a', 'a-2')
+    tiny('a')
+    assert Library().undo()==['a-2', 'a-2-2'] and len(Library())==3
+    assert [Library()[n].description for n in ('a', 'a-2', 'a-2-2')]==['', 'the old a', 'the old a-2']
+
 def test_index_is_made_again():
     for n in ('harbour', 'bells'): tiny(n)
     lib = Library()

@@ -20,7 +20,7 @@ from sdaudio.generate import Recipe
 from sdaudio.loss import LossConfig
 from sdaudio.model import Model, Settings, start_model, train
 from sdaudio.sound import Sound
-from sdaudio.trainer import Callback, CancelFit
+from sdaudio.trainer import Callback, CancelFit, TrainConfig
 from sdaudio.vae import VAEConfig
 
 light = Settings(data=DataConfig(n_frames=32), net=VAEConfig(latent_dim=16, width=48, depth=1), loss=LossConfig(heard=1))
@@ -253,3 +253,22 @@ def test_a_disk_that_cannot_lock(model, monkeypatch):
             with pytest.warns(UserWarning, match='cannot lock files') as said: path = model.save('unlocked', overwrite=True)
         assert path.exists() and said[0].filename==__file__
     with models.library_lock(): pass
+
+
+def test_minutes_of_the_settings_count(tmp_path):
+    "Given beside them they count more"
+    corpus,seen = demo_corpus(tmp_path/'corpus', n=2),[]
+    class Look(Callback):
+        def after_step(self, t): seen.append(t.cfg.minutes); raise CancelFit
+    for more in ({}, dict(minutes=2)): train(corpus, settings=light.replace(train=TrainConfig(minutes=7)), progress=False, previews=False, resume=False, callbacks=[Look()], **more)
+    assert seen==[7, 2]
+
+
+def test_what_is_remembered_of_many_short_files(tmp_path, monkeypatch):
+    "The silence around a file is not counted as sound"
+    for i in range(12): sf.write(tmp_path/f'{i}.wav', .2*np.random.default_rng(i).normal(size=12_000), 48_000)
+    whole = models.Memory.of.__func__
+    monkeypatch.setattr(models.Memory, 'of', classmethod(lambda cls, data: whole(cls, data, most=200)))
+    with pytest.warns(UserWarning, match='remembers [3-9]'): model,data = start_model(Corpus(tmp_path, copies=True), light.replace(data=DataConfig(n_frames=32, held_out=0)), progress=False)
+    files = len(set(model.memory.bounds[:,2].tolist()))
+    assert files<12 and abs(model.about['corpus']['remembered']-files/12)<.02
