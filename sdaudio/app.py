@@ -158,7 +158,7 @@ def open(self:Visit,
 )->Model:
     "Take an instrument from the library"
     if not name: raise SdaudioError('no instrument is chosen', 'one from the library', 'train one in the tab Train')
-    self.model = Model.load(model_path(Library().pick(name)))
+    self.model = Model.load(Library().path(name))
     return self.model
 
 @patch

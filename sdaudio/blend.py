@@ -128,13 +128,14 @@ def _mixed(self:Blend, recipe):
     if any(s.sr != sr for s in sounds): warnings.warn(f'models at different rates: all at {sr} Hz', stacklevel=4)
     wide = max(s.channels for s in sounds)
     ys = [np.pad(s.resample(sr, recipe.loop).y, ((0, wide-s.channels), (0, 1)), 'edge')[:, :n] for s in sounds] # mono in both channels
-    heard = [(s.loudness_lufs, w, y) for s,(_,w),y in zip(sounds, self.sounding, ys) if isfinite(s.loudness_lufs)]
+    louds = [Sound(y, sr).loudness_lufs for y in ys] # as they are heard: in both channels a mono sound is twice as strong
+    heard = [(l, w, y) for l,(_,w),y in zip(louds, self.sounding, ys) if isfinite(l)]
     if not heard: return sounds[0]
     want = sum(l*w for l,w,_ in heard)/sum(w for _,w,_ in heard)
     mix = Sound(sum(w*10**((want-l)/20)*y for l,w,y in heard), sr)
     mix = mix.gain(want-mix.loudness_lufs)
     over = mix.peak_db-20*np.log10(.95) # as much headroom as a take of one model
-    if over > 0: warnings.warn(f'the blend is {over:.1f} dB softer than its models, so that nothing clips', stacklevel=4)
+    if over > .05: warnings.warn(f'the blend is {over:.1f} dB softer than its models, so that nothing clips', stacklevel=4)
     return mix.gain(-max(0., over))
 
 # %% ../nbs/71_blend.ipynb #4112c0df

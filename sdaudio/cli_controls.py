@@ -8,11 +8,27 @@ __all__ = []
 # %% ../nbs/86_cli_controls.ipynb #1153012a
 from pathlib import Path
 
+from .config import SdaudioError
 from .cli_play import number_pairs, recipe_from
 from .command import command, group, say
 
 # %% ../nbs/86_cli_controls.ipynb #908c058a
 _proof = dict(name=str, verified=bool, spearman=float, effect=float, unit=str, leakage=float, leaks=str, not_measured=[str], stability=float, safe=[float], reason=str)
+
+def _searched(name, search):
+    "The same where `search(model)` takes long: others need not wait, and names and locks that they give meanwhile stay"
+    from sdaudio.controls import Model
+    from sdaudio.model import find_model, library_lock
+    path = find_model(name)
+    def made(m): return m.id,[c.key for c in m.controls]
+    m = Model.load(path)
+    before,out = made(m),search(m)
+    with library_lock():
+        now = Model.load(path)
+        if made(now)!=before: raise SdaudioError(f'{m.name} was trained or given other controls meanwhile, so nothing is kept', do='the same again')
+        m.latent.named_as(now.latent)
+        m.save(path, overwrite=True)
+    return m,out
 
 @command('analyse', gives=_proof)
 def _analyse(
@@ -22,12 +38,9 @@ def _analyse(
     plot:Path=None # Write the picture of the proof there, as PNG
 ):
     "Say which controls a model has, with the proof of each, and which failed and why"
-    from sdaudio.model import Model, find_model
-    path = find_model(name)
-    m = Model.load(path)
-    if again or not m.latent.proofs:
-        m.analyse()
-        m.save(path, overwrite=True)
+    from sdaudio.model import Model
+    m = Model.load(name)
+    if again or not m.latent.proofs: m,_ = _searched(name, lambda m: m.analyse())
     if plot:
         from sdaudio.store import write_bytes
         write_bytes(plot, m.latent.plot().to_png(150))
@@ -38,13 +51,14 @@ def _analyse(
 group('control', 'The controls of a model: names, locks, own ones, values by chance or for a number')
 
 def _changed(name, change):
-    "A model in its file, changed by `change(model)`; gives what that gives"
+    "A model in its file, changed by `change(model)` while nobody else can; gives what that gives"
     from sdaudio.controls import Model
-    from sdaudio.model import find_model
+    from sdaudio.model import find_model, library_lock
     path = find_model(name)
-    m = Model.load(path)
-    out = change(m)
-    m.save(path, overwrite=True)
+    with library_lock():
+        m = Model.load(path)
+        out = change(m)
+        m.save(path, overwrite=True)
     return m,out
 
 def _control_line(c): return f"{c.name}\t{c.safe_low:+.2f} to {c.safe_high:+.2f}\t{c.about}{' (locked)' if c.locked else ''}", dict(**c.to_record(), was=c.was, locked=c.locked)
@@ -93,7 +107,7 @@ def _control_make(
     less:list[Path]=None # A sound that has it not; three or more
 ):
     "Look for a control that makes sounds more like these and less like those, and prove it"
-    c = _changed(name, lambda m: m.make_control(new, more or [], less or []))[1]
+    c = _searched(name, lambda m: m.make_control(new, more or [], less or []))[1]
     yield f"{c.name}\t{'verified' if c.verified else c.reason}", c.to_record()
 
 @command('control randomise', one=True, gives=dict)

@@ -8,9 +8,10 @@ __all__ = ['number_pairs', 'recipe_from']
 # %% ../nbs/85_cli_play.ipynb #2b083749
 import json, os
 from inspect import signature
+from itertools import chain, count
 from pathlib import Path
 
-from .config import InputError, SdaudioError
+from .config import FileError, InputError, SdaudioError
 from .command import command, say
 
 # %% ../nbs/85_cli_play.ipynb #8bfda055
@@ -55,14 +56,19 @@ def _place_of(o):
 
 def _kept(o): return {k: v for k,v in o.items() if k in signature(_written).parameters and k not in ('format', 'names')} # what `export` takes of it
 
-def _write(take, folder, name, o, n=1):
-    "A file of a take, as the options of `_written` say, and the record of it"
+def _untaken(p, taken):
+    "The path, or with a number where it is among those that were written before"
+    from sdaudio.many import _numbered
+    return next(o for o in chain([p], (_numbered(p, i) for i in count(2))) if str(o).lower() not in [str(t).lower() for t in taken])
+
+def _write(take, folder, name, o, n=1, taken=()):
+    "A file of a take, as the options of `_written` say, and the record of it; none of those that are `taken` is replaced"
     from sdaudio.export import depths, export, name_by, sidecar_path, take_path
     if f".{o['format']}" not in depths: raise InputError(f"--format {o['format']}", f"one of: {', '.join(k[1:] for k in depths)}")
     recipe = getattr(take, 'recipe', None)
     if o['names'] and recipe is None: raise InputError(f"--names for '{name}'", 'a sound with a recipe')
     if o['names']: name = name_by(o['names'], recipe, take.by, n)
-    path = export(take, take_path(folder, name, o['format']), **_kept(o))
+    path = export(take, _untaken(take_path(folder, name, o['format']), taken), **_kept(o))
     return path, dict(path=str(path), sidecar=str(sidecar_path(path)), recipe=recipe and recipe.to_dict())
 
 # %% ../nbs/85_cli_play.ipynb #288f2f6b
@@ -89,7 +95,11 @@ def recipe_from(
     d = read_json(path) if str(path).endswith('.json') else {}
     if isinstance(d, list) and len(d)==1 and isinstance(d[0], dict): d = d[0].get('recipe', d[0]) # what `--json` prints
     if isinstance(d, dict) and {'seed', 'start'} & d.keys(): return Recipe.from_dict(d) # `encode --nearest` says only where it starts
-    return from_sidecar(path) if d or sidecar_path(path).exists() else from_tags(path)
+    if str(path).endswith('.json'): return from_sidecar(path)
+    try: return from_tags(path) # they went wherever the sound went
+    except FileError:
+        if not sidecar_path(path).exists(): raise
+        return from_sidecar(path)
 
 def _player(name, recipe):
     "The model that is named, or the one in the library that a recipe is for"
@@ -129,6 +139,10 @@ def _generate(
     if n < 1: raise InputError(f'-n {n}', 'at least one take')
     from sdaudio.export import depths, sidecar_path
     if f".{options['format']}" not in depths: raise InputError(f"--format {options['format']}", f"one of: {', '.join(k[1:] for k in depths)}") # before anything is played
+    if recipe or preset: # they beat the settings
+        now = dict(set=set, trajectory=trajectory, loop=loop, sweep=sweep)
+        set,trajectory,loop,sweep = (v if k in typed else type(v)() for k,v in now.items())
+        options = {k: v if k in typed or k in signature(_written).parameters else [] if k=='path' else None for k,v in options.items()}
     controls = number_pairs(set)
     from sdaudio.generate import Recipe
     from sdaudio.history import keeping_takes
@@ -138,7 +152,7 @@ def _generate(
     model = _player(name, start)
     if preset: start = Recipe.from_dict(start.to_dict() | Presets(model)[preset].recipe)
     given = dict(duration=duration, density=density, variation=variation, phase=phase, seed=seed)
-    if recipe or preset: given = {k: v for k,v in given.items() if k in typed} # a recipe beats the settings
+    if recipe or preset: given = {k: v for k,v in given.items() if k in typed}
     place,whose = _place_of(options),dict(model=model.id, blend=[]) if name or not start.blend else {}
     start = start.replace(**whose, controls={**start.controls, **controls}, **{k: v for k,v in given.items() if v is not None}, **(dict(spatial=place) if place else {}))
     move = _movement(trajectory)
@@ -243,19 +257,20 @@ def _convert(
     **options # Of files and of space
 ):
     "Write sounds again in another format, at another level, in another place; takes keep their recipe"
-    from sdaudio.config import FileError
     from sdaudio.export import read_tags
     from sdaudio.sound import Sound
     from sdaudio.take import Take
-    place = _place_of(options)
-    for f in files:
+    place,taken = _place_of(options),[]
+    for n,f in enumerate(files, 1):
         sound,tags = Sound.load(f),read_tags(f)
         try: sound = Take(sound.y, sound.sr, recipe_from(f), tags.get('model', ''))
         except FileError: say(f'note: {f.name} carries no recipe')
         if place:
             from sdaudio.spatial import spatialize
             sound = sound.spatialize(**place) if isinstance(sound, Take) else spatialize(sound, **place)
-        yield _write(sound, out or f.parent, f.stem, options)
+        path,record = _write(sound, out or f.parent, f.stem, options, n, taken)
+        taken.append(path)
+        yield path,record
 
 @command('blend', _written, _placed, gives=_a_file)
 def _blend(
@@ -279,9 +294,12 @@ def _blend(
     blend = Blend(instruments, weight or None)
     say(blend)
     recipe = Recipe(controls=number_pairs(set), seed=seed, duration=duration, density=density, variation=variation, spatial=_place_of(options))
+    taken = []
     for i in _counted(range(n), n):
         with keeping_takes(): take = blend.play(recipe.replace(seed=seed+i))
-        yield _write(take, out, f'{blend.name}-{seed+i}', options, i+1)
+        path,record = _write(take, out, f'{blend.name}-{seed+i}', options, i+1, taken)
+        taken.append(path)
+        yield path,record
 
 @command('pack', gives=dict(path=str))
 def _pack(

@@ -46,7 +46,7 @@ class Trajectory(Config):
     def __post_init__(self):
         try:
             if not (self.walk is None or 0<=float(self.walk)<=1): raise ValueError(f"walk={self.walk}")
-            path = sorted([float(t), operator.index(row)] for t,row in self.path)
+            path = sorted(([float(t), operator.index(row)] for t,row in self.path), key=lambda o: o[0]) # two of the same time are a jump
             curves = {k: _swing(20, **v) if isinstance(v, dict) else sorted(([float(t), float(u)] for t,u in v), key=lambda o: o[0]) for k,v in sorted(self.curves.items())}
             times = [t for points in (path, *(v for v in curves.values() if isinstance(v, list))) for t,_ in points]
             if not all(0<=t<=1 for t in times): raise ValueError(f"a time of {min(times)} or {max(times)}")

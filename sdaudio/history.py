@@ -101,8 +101,14 @@ class History:
         suffix = 'flac' if take.peak_db<=0 and take.channels<=8 else 'wav' # a FLAC has no room above full scale
         data,file = take.encode(suffix, bits=24 if suffix=='flac' else 32),f'{take.id}.{suffix}'
         new = Played(take.id, take.recipe, take.by, at or time.time(), samples_hash(take), file, len(data)).to_dict()
-        write_bytes(self.folder/file, data)
-        self._records.put(take.id, lambda old: self._beside(new | {k: old[k] for k in ('stars', 'tags', 'note') if k in old}), revive=True, at=new['at'], picture=take.thumbnail())
+        for o in self._records.rows(name=take.id):
+            if o.record['samples']!=new['samples'] and (self.folder/o.record['file']).exists():
+                warnings.warn(f'take {take.id} is in the history already, with other samples; the earlier sound stays', stacklevel=2)
+                return self[take.id]
+        def record(old):
+            write_bytes(self.folder/file, data) # while nobody else can change the list
+            return self._beside(new | {k: old[k] for k in ('stars', 'tags', 'note') if k in old})
+        self._records.put(take.id, record, revive=True, at=new['at'], picture=take.thumbnail())
         return self[take.id]
 
     def _found(self):
@@ -278,8 +284,9 @@ def trim(self:History,
 def purge(self:History)->int: # Bytes that are free now
     "Forget deleted takes for good"
     size = self.size()
-    for name in self._records.purge():
-        for p in self.folder.glob(f'{name}.*'): p.unlink()
+    def also(name):
+        for p in self.folder.glob(f'{name}.*'): p.unlink(missing_ok=True)
+    self._records.purge(also=also)
     return size-self.size()
 
 # %% ../nbs/74_history.ipynb #7a8e77f9

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from fastcore.basics import patch
 
-from .config import Config, FileError, InputError
+from .config import Config, FileError, InputError, SdaudioError
 from .model import Model, _Files, _FORMAT, _SUFFIX, _library_name, _put_aside, _typed, library_lock, list_models, model_path
 from .page import sound_table
 from .store import _homely, Records, _open_tensors, _write_unique, home, pick, read_json, read_meta, replace_meta, tag_words, unique_path, write_bytes, write_json
@@ -94,12 +94,12 @@ class Library:
 
     def _called(self, id, by):
         "What a model is called now: as it was if that is still the same one, else by its id"
-        names = [o.name for o in self._entries() if o.id==id]
+        names = [o.name for o in self._entries() if id and o.id==id]
         return by if by in names or not names else names[-1]
 
     def __len__(self): return len(list_models())
     def __iter__(self): return iter(self.list())
-    def __getitem__(self, name): return ModelEntry.of(model_path(self.pick(name))) # By name or the beginning of one
+    def __getitem__(self, name): return ModelEntry.of(self.path(name)) # By name or the beginning of one
     def __repr__(self): return repr(self.list())
     def _repr_html_(self): return self.list()._repr_html_()
 
@@ -108,6 +108,12 @@ class Library:
     )->str: # The whole name
         "The model that is meant"
         return pick(name, [p.name.removesuffix(_SUFFIX) for p in list_models()], 'model')
+
+    def path(self,
+        name:str # Of a model, or the beginning of one
+    )->Path: # Its file, also where somebody has named it as this library would not
+        "Where a model lies"
+        return self.folder/(self.pick(name)+_SUFFIX)
 
     def _entries(self):
         "Every model; what the index knows need not be read again"
@@ -130,14 +136,14 @@ def preview(self:Library,
     name:str # Of a model
 )->dict: # `sound` as MP3, `picture` as PNG, each as bytes
     "What can be heard and seen of a model without opening it"
-    with _open_tensors(model_path(self.pick(name)), 'np') as f:
+    with _open_tensors(self.path(name), 'np') as f:
         return {k: f.get_tensor(f'preview/{k}').tobytes() for k in ('sound', 'picture') if f'preview/{k}' in f.keys()}
 
 @patch
 def _change(self:Library, name, f):
     "Change the part of a model's record that people write"
     with library_lock():
-        path = model_path(self.pick(name))
+        path = self.path(name)
         meta = read_meta(path)
         meta['about'] = f(meta['about'])
         replace_meta(path, meta)
@@ -176,7 +182,7 @@ def rename(self:Library,
     "Give a model another name; its presets go with it"
     with library_lock():
         old = self.pick(name)
-        a,b = model_path(old),model_path(_library_name(to))
+        a,b = self.path(old),model_path(_library_name(to))
         if b.exists() and not b.samefile(a): raise InputError(f"there is a model '{to}'", 'a free name')
         os.rename(a, b)
         Records('preset').hand_over(old, b.name.removesuffix(_SUFFIX))
@@ -191,7 +197,7 @@ def delete(self:Library,
     with library_lock():
         names = [*dict.fromkeys(map(self.pick, names))]
         at = time.time_ns()
-        for n in names: _put_aside(model_path(n), at)
+        for n in names: _put_aside(self.path(n), at)
     return names
 
 @patch
@@ -247,7 +253,7 @@ def send(self:Library,
     to:str|Path # A folder, which is made if need be, or a path that ends in .sdaudio; its name may grow a number
 )->Path: # The file
     "Copy a model out of the library"
-    path,to = model_path(self.pick(name)),_homely(to)
+    path,to = self.path(name),_homely(to)
     return _write_unique(to if to.name.endswith(_SUFFIX) and not to.is_dir() else to/path.name, lambda _: _blocks(path))
 
 def _blocks(path):
@@ -264,7 +270,7 @@ def repair(self:Library,
     entries,bad = self._entries(),[]
     with _Files(progress, len(entries), 'checking') as tick:
         for k,o in enumerate(entries):
-            try: Model.load(model_path(o.name))
-            except FileError as e: bad.append(o.replace(problem=e.gave))
+            try: Model.load(self.path(o.name))
+            except SdaudioError as e: bad.append(o.replace(problem=e.gave))
             if tick: tick(k+1, len(entries), o.name)
     return Models(bad)

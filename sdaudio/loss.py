@@ -27,7 +27,7 @@ class LossConfig(Config):
     warmup: int = 200 # Steps over which `beta` rises
     kl_floor: float = 8. # Divergence of one point of a path, over all dimensions, in nats, that costs nothing
     heard: int = 4 # Excerpts of a batch whose waveforms are compared; the dearest term by far
-    windows: tuple = (512, 1024, 2048, 4096) # Of the multi-resolution STFT, samples
+    windows: tuple = (512, 1024, 2048, 4096) # Of the multi-resolution STFT, samples; every other one in a step
 
     def __post_init__(self):
         low = [k for k in ('magnitude','ifreq','mrstft','beta','warmup','kl_floor') if getattr(self, k)<0]
@@ -136,20 +136,21 @@ class VAELoss:
         x:Tensor, # Target, as `x_hat`
         mu:Tensor, # `(points, latent_dim)`
         logvar:Tensor, # As `mu`
-        step:int=10**9 # For the warm-up of `beta`
+        step:int=10**9 # For the warm-up of `beta`, and for the windows, of which even and odd steps take half each
     )->dict: # Weighted terms and their `total`, scalars
         "The terms, already weighted; `total` is their sum"
         c = self.cfg
         terms = dict(magnitude=c.magnitude*magnitude_loss(x_hat, x), ifreq=c.ifreq*ifreq_loss(x_hat, x, self.stats),
                      kl=c.beta*min(1, (step+1)/max(1, c.warmup))*kl_loss(mu, logvar, c.kl_floor))
-        if c.mrstft: terms['mrstft'] = c.mrstft*self.waveform(x_hat[:c.heard], x[:c.heard])
+        if c.mrstft: terms['mrstft'] = c.mrstft*self.waveform(x_hat[:c.heard], x[:c.heard], c.windows[step%2::2])
         return terms | dict(total=sum(terms.values()))
 
     def waveform(self,
         x_hat:Tensor, # Decoded, normalised
-        x:Tensor # Target, as `x_hat`
+        x:Tensor, # Target, as `x_hat`
+        windows:tuple=() # Samples; empty: all of them
     )->Tensor: # Scalar
         "MR distance of the decoded waveform, both with the phase of the target"
         target,few = denormalise(x, self.stats),len(x) if torch.is_grad_enabled() else _FEW # at a time, where nothing has to be kept for gradients
         def both(M, t): sound = self.lend(t); return sound(M), sound(t[:,0])
-        return mr_distance(*map(torch.cat, zip(*map(both, denormalise(x_hat, self.stats)[:,0].split(few), target.split(few)))), self.cfg.windows)
+        return mr_distance(*map(torch.cat, zip(*map(both, denormalise(x_hat, self.stats)[:,0].split(few), target.split(few)))), windows or self.cfg.windows)

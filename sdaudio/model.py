@@ -597,7 +597,7 @@ def _library_name(name):
 @contextmanager
 def library_lock(): # A context
     "Held while something in the library changes; others wait"
-    lock = FileLock(home('models', '.lock'))
+    lock = FileLock(home('models', '.lock'), is_singleton=True) # whoever has it may ask again
     _acquire(lock, 'do not change the library from two programs at once', 5)
     try: yield
     finally: lock.release()
@@ -669,7 +669,7 @@ def find_model(
     name:str|Path # A name in the library, the beginning of one, an id, or a path
 )->Path: # An existing file
     "The file of a model: exactly that name, else that id, else the only one whose name begins so"
-    path = model_path(name)
+    path = _homely(name) if isinstance(name, Path) and _homely(name).is_file() else model_path(name)
     if path.exists(): return path
     kept = {p.name.removesuffix(_SUFFIX): p for p in list_models()}
     if re.fullmatch('[0-9a-f]{12}', str(name)):

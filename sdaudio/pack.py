@@ -9,6 +9,7 @@ __all__ = ['PackConfig', 'coordinates', 'most_different', 'sample_pack']
 import csv
 import random
 from collections.abc import Callable
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 
 from .config import Config, InputError, settings_of
-from .store import safe_name, unique_path, write_bytes
+from .store import _in_words, safe_name, unique_path, write_bytes
 from .features import describe, descriptors
 from .generate import Recipe
 from .export import export, from_sidecar, name_by, take_path
@@ -92,7 +93,24 @@ def sample_pack(
     "Choose the most different takes, bring them to one loudness, and write them with a table and a map of keys"
     cfg = PackConfig.from_dict(kwargs)
     name_by(cfg.names, Recipe()) # a mistake in the pattern is said before anything is played
-    folder,tell = unique_path(folder),progress or (lambda *_: None)
+    with _own_folder(folder) as own: _fill(model, own, cfg, progress or (lambda *_: None))
+    return own
+
+@contextmanager
+def _own_folder(folder):
+    "A new folder that nobody else writes into; it goes again if nothing comes into it"
+    while True:
+        p = unique_path(folder)
+        with _in_words(p):
+            p.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError): p.mkdir(); break
+    try: yield p
+    except BaseException:
+        with suppress(OSError): p.rmdir()
+        raise
+
+def _fill(model, folder, cfg, tell):
+    "Play, choose and write"
     total,takes = (cfg.of or 4*cfg.n)+cfg.n,[]
     for r in _candidates(model, cfg):
         tell(len(takes), total, 'playing')
@@ -114,7 +132,6 @@ def sample_pack(
     write_bytes(folder/'pack.csv', _csv(rows))
     write_bytes(folder/'pack.sfz', _sfz(rows, model.name))
     tell(total, total, '')
-    return folder
 
 # %% ../nbs/68_pack.ipynb #dc9dde83
 def _row(path, take, part, note):

@@ -97,6 +97,7 @@ def _part(what, seed, only):
     if isinstance(what, dict): part = {k: v for k,v in Recipe.from_dict(what).to_dict().items() if k in what}
     else:
         r = (what.recipe if isinstance(what, Take) else what).to_dict()
+        if r['blend'] and 'blend' in (only or r): raise InputError('a take of several models', 'one of a single model, to whose presets it can belong', "only=['controls'] keeps what a single model can play")
         plain = Recipe().to_dict()
         part = {k: v for k,v in r.items() if k in (only or r) and (k in ('controls', 'seed') or v!=plain[k])}
     if unknown := [k for k in only if k not in Recipe.help()]: raise InputError(f"only={unknown}", f"fields of a recipe: {', '.join(Recipe.help())}")
@@ -165,7 +166,7 @@ def update(self:Presets,
     name,media = self.pick(name),{}
     if what is not None:
         about |= dict(recipe=_part(what, seed, only), made_with=self._maker(what))
-        media = self._media(Preset(name, about['recipe']), what)
+        media = self._media(Preset(name, about['recipe']), what) or dict(picture=b'', sound=b'') # those of other settings would be wrong
     return Preset.from_dict(self._records.change(name, lambda r: r|about, self.name, **media)|dict(name=name))
 
 @patch

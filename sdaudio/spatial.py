@@ -177,7 +177,7 @@ def _sofa_id(path):
 # %% ../nbs/62_spatial.ipynb #4c88d5f7
 def _places(cfg, t):
     "Azimuth, elevation and distance at shares `t` of the duration, `(3, len(t))`"
-    pts = sorted(cfg.path) or [(0., cfg.azimuth, cfg.elevation, cfg.distance)]
+    pts = sorted(cfg.path, key=lambda o: o[0]) or [(0., cfg.azimuth, cfg.elevation, cfg.distance)]
     return np.stack([np.interp(t, [p[0] for p in pts], [p[k] for p in pts]) for k in (1, 2, 3)])
 
 def _far(distance, f): return 1/np.sqrt(1+(f*max(distance-1, 0)/60_000)**2) # less treble from afar

@@ -60,12 +60,13 @@ def _in_place_of(path, new=False):
         real.parent.mkdir(parents=True, exist_ok=True)
         if real.is_dir(): raise IsADirectoryError(errno.EISDIR, 'is a folder')
         _sweep(real.parent)
-        mode = real.stat().st_mode & 0o777 if os.name!='nt' and real.exists() else None # who could read the old one reads the new one, and nobody else meanwhile
-        if mode is not None: tmp.touch(0o600)
+        mode = real.stat().st_mode & 0o777 if real.exists() else None # who could read the old one reads the new one, and nobody else meanwhile
+        tmp.touch(0o666 if mode is None else 0o600)
+        if mode is None: mode = tmp.stat().st_mode & 0o777 # what new files are for
         try:
             yield tmp
             with open(tmp, 'rb+') as f: os.fsync(f.fileno())
-            if mode is not None: tmp.chmod(mode)
+            if os.name!='nt': tmp.chmod(mode)
             (_take_free if new else _replace)(tmp, path if new else real)
         except BaseException:
             with suppress(OSError): tmp.unlink()
@@ -544,7 +545,8 @@ def deleted(self:Records,
 
 @patch
 def purge(self:Records,
-    owner:str|None=None # Only what belongs to it
+    owner:str|None=None, # Only what belongs to it
+    also:Callable=lambda name: None # What goes with each, while nobody can bring it back
 )->list: # Names that are gone
     "Forget what was deleted, for good"
     with self._open() as db:
@@ -553,4 +555,6 @@ def purge(self:Records,
         db.execute(f'delete {gone}', which)
         mine,whose = self._mine()
         live = {n for n, in db.execute(f'select name {mine}', whose)}
-    return [n for n in names if n not in live]
+        names = [n for n in names if n not in live]
+        for n in names: also(n)
+    return names

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import sdaudio.blend as blends
 from sdaudio.blend import Blend, _alike, play_any, share_start
 from sdaudio.config import FileError, InputError
 from sdaudio.export import from_sidecar, from_tags
@@ -129,6 +130,31 @@ def test_pack_of_a_model(models, tmp_path):
     part = json.loads((pack/(rows[0]['file']+'.json')).read_text())['file']['part']
     again, kept = take.cut(*part).y, sounds[0].y
     assert again.shape == kept.shape and np.corrcoef(again[0], kept[0])[0, 1] > .999, 'the same take, but for level and fades'
+
+def test_two_packs_at_once(models, tmp_path):
+    "The second one gets a folder of its own, also before the first has written anything; a folder in which nothing came to lie goes again"
+    m,made = models['tabla'],[]
+    how = dict(n=1, of=2, duration=.5)
+    def meanwhile(done, *_):
+        if not done and not made: made.append(sample_pack(m, tmp_path/'hits', seed=1, **how))
+    first = sample_pack(m, tmp_path/'hits', progress=meanwhile, **how)
+    assert {first.name, made[0].name} == {'hits', 'hits-2'}
+    for p in (first, made[0]): assert {o.suffix for o in p.iterdir()} >= {'.wav', '.csv', '.sfz'} and len(list(p.glob('*.wav'))) == 1
+    def stop(*_): raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt): sample_pack(m, tmp_path/'none', progress=stop, **how)
+    assert not (tmp_path/'none').exists()
+
+def test_a_mono_model_beside_a_stereo_one(models, monkeypatch):
+    "In a blend both are equally loud, as they are heard there"
+    t = np.arange(96_000)/48_000
+    def sound(hz, channels): return Sound(np.stack([.1*np.sin(2*np.pi*hz*t)]*channels).astype(np.float32), 48_000)
+    both = Blend([models['tabla'], models['loops']])
+    given = iter([sound(700, 1), sound(1100, 2)])
+    monkeypatch.setattr(blends, 'render', lambda *_: next(given))
+    mix = both._mixed(Recipe(duration=2.))
+    level = np.abs(np.fft.rfft(mix.y[0]))[[1400, 2200]] # of either tone
+    ear = [sound(hz, 2).loudness_lufs for hz in (700, 1100)] # does not hear them quite alike
+    assert mix.channels==2 and abs(20*np.log10(level[0]/level[1])-(ear[1]-ear[0]))<.05
 
 def test_history_plays_blends_again(models):
     ms = [copy.copy(models[k]) for k in ('tabla', 'strings')]

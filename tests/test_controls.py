@@ -194,6 +194,26 @@ def test_names_that_a_call_could_not_carry(tones):
         with pytest.raises(InputError): tones.rename_control('brightness', name)
 
 
+def test_two_shells_change_one_model(tones, tmp_path, monkeypatch):
+    "What one of them says while the other one searches is kept; where the network is another one by then, nothing is replaced"
+    path = tones.save(tmp_path/'shared.sdaudio')
+    names = [c.name for c in tones.controls]
+    def meanwhile(change):
+        def make(model, *_):
+            change()
+            return model.controls[0]
+        monkeypatch.setattr(Model, 'make_control', make)
+        return run(['control', 'make', str(path), 'x', '--more', 'a'])
+    assert meanwhile(lambda: run(['control', 'rename', str(path), names[0], 'glow']) or run(['control', 'lock', str(path), names[1]]))==0
+    kept = Model.load(path)
+    assert kept.controls[0].name=='glow' and kept.controls[1].locked
+    def other():
+        m = Model.load(path)
+        m.phase = 'sum' if m.phase!='sum' else 'heap'; m.id = m._hash()
+        m.save(path, overwrite=True)
+    assert meanwhile(other)!=0 and Model.load(path).phase!=kept.phase
+
+
 def test_command(tones, tmp_path):
     path = tones.save(tmp_path/'t.sdaudio')
     out = subprocess.run([sys.executable, '-c', 'from sdaudio.cli import main; main()', 'analyse', str(path), '--json', '--plot', str(tmp_path/'p.png')],

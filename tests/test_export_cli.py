@@ -1,12 +1,12 @@
 "The commands export, blend and pack, and what generate knows of files and space."
-import csv, json
+import csv, json, os
 
 import numpy as np
 import pytest
 import soundfile as sf
 
 from sdaudio.cli import run
-from sdaudio.export import ExportConfig, from_tags, read_tags
+from sdaudio.export import ExportConfig, from_tags, read_tags, sidecar_path
 
 @pytest.fixture
 def kept(small_models): return {k: small_models[k] for k in ('tabla', 'strings')}
@@ -41,6 +41,35 @@ def test_blend(sdaudio, kept, tmp_path):
     code, (again,) = sdaudio('generate', '--recipe', path, '--out', tmp_path/'c')
     assert code == 0 and from_tags(again) == from_tags(path)
     assert sdaudio('blend', 'tabla', 'strings', '--weight', 1)[0] == 2
+
+def test_no_file_of_a_command_replaces_another_of_it(sdaudio, tmp_path):
+    "Also where files may be replaced, and their names are the same"
+    code, out = sdaudio('blend', 'tabla', 'strings', '-d', .3, '-n', 3, '--names', '{model}', '--overwrite', '--out', tmp_path/'a')
+    assert code == 0 and len(set(out)) == 3 == len(list((tmp_path/'a').glob('*.wav'))) and {from_tags(o).seed for o in out} == {0, 1, 2}
+    code, new = sdaudio('export', *out, '--names', 'x-{n:03}', '--overwrite', '--out', tmp_path/'b')
+    assert code == 0 and [o.rpartition('/')[2] for o in new] == ['x-001.wav', 'x-002.wav', 'x-003.wav']
+    (tmp_path/'c').mkdir(); sf.write(tmp_path/'c'/'own.wav', np.zeros(480), 48000); sf.write(tmp_path/'own.wav', np.zeros(960), 48000)
+    code, new = sdaudio('export', tmp_path/'own.wav', tmp_path/'c'/'own.wav', '--overwrite', '--out', tmp_path/'d')
+    assert code == 0 and [sf.info(o).frames for o in new] == [960, 480]
+
+def test_the_recipe_goes_with_the_sound(sdaudio, tmp_path):
+    "A record that belongs to another file of that name, or is damaged, does not count"
+    _, (a, b) = sdaudio('generate', 'tabla', '-d', .3, '-n', 2, '--out', tmp_path)
+    os.replace(b, a)
+    _, (new,) = sdaudio('export', a, '--format', 'flac', '--out', tmp_path/'b')
+    assert from_tags(new).seed == 1
+    sidecar_path(a).write_text('{')
+    _, (new,) = sdaudio('export', a, '--format', 'flac', '--out', tmp_path/'c')
+    assert from_tags(new).seed == 1
+
+def test_a_recipe_beats_the_settings(sdaudio, tmp_path):
+    "Where they say something about space, controls and movement, too; what is typed beats both"
+    _, (a,) = sdaudio('generate', 'tabla', '-d', .3, '--out', tmp_path)
+    (tmp_path/'set.toml').write_text('[generate]\nwidth = 1.4\nset = ["axis1=1.5"]\ntrajectory = ["walk=.1"]\nloop = true\nformat = "flac"\n')
+    code, (again,) = sdaudio('generate', '--config', tmp_path/'set.toml', '--recipe', a, '--out', tmp_path/'b')
+    assert code == 0 and again.endswith('.flac') and from_tags(again) == from_tags(a)
+    code, (other,) = sdaudio('generate', '--config', tmp_path/'set.toml', '--recipe', a, '--set', 'axis1=1', '--out', tmp_path/'c')
+    assert code == 0 and from_tags(other) == from_tags(a).replace(controls=dict(axis1=1.))
 
 def test_pack(sdaudio, tmp_path):
     code, out = sdaudio('pack', 'tabla', '-n', 2, '--of', 4, '-d', 1, '--out', tmp_path/'p')

@@ -258,6 +258,59 @@ def test_undo_of_two_that_want_one_name():
     assert Library().undo()==['a-2', 'a-2-2'] and len(Library())==3
     assert [Library()[n].description for n in ('a', 'a-2', 'a-2-2')]==['', 'the old a', 'the old a-2']
 
+def test_a_name_that_the_library_would_not_give(model, tmp_path):
+    "A file that was copied there by hand can be used like all others, and `repair` goes on after one that cannot"
+    model.save('bells')
+    folder = Library().folder
+    os.rename(folder/'bells.sdaudio', folder/'my  bells.sdaudio')
+    tiny('zz') # lists, but is no whole model
+    assert Library()['my  bells'].id==model.id and Library().tag('my', 'dark').tags==('dark',) and Library().preview('my  bells')
+    assert [o.name for o in Library().repair(progress=False)]==['zz']
+    assert Library().delete('my  bells')==['my  bells'] and Library().undo()==['my bells']
+    assert Library().rename('my bells', 'bells').name=='bells'
+    shutil.copy(folder/'bells.sdaudio', tmp_path/'bells (1).SDAUDIO')
+    assert Library().bring(tmp_path/'bells (1).SDAUDIO', 'again').id==model.id
+
+def test_earlier_samples_stay():
+    "Where another processor has played the same recipe, and nobody can get the first sound back"
+    h,t = History(),blip(3)
+    first = h.add(t)
+    with pytest.warns(UserWarning, match='earlier sound stays'): again = h.add(Take(t.y*.999, t.sr, t.recipe, t.by))
+    assert again.samples==first.samples and np.abs(h.take(first.id).y-t.y).max()<1e-6
+    (h.folder/first.file).unlink()
+    assert h.add(Take(t.y*.999, t.sr, t.recipe, t.by)).samples!=first.samples # nothing is lost by it
+
+def test_purge_beside_a_take_that_comes_back(monkeypatch):
+    "Played again while others are forgotten, it is there with its sound"
+    h,ids = History(),[History().add(blip(k)).id for k in range(3)]
+    h.delete(*ids)
+    p = start(History.purge, h)
+    for _ in range(20): History().add(blip(1))
+    p.join()
+    assert p.exitcode==0 and [o.id for o in h.list()]==[ids[1]] and h.take(ids[1]).n==2400
+
+def test_presets_belong_to_one_model(model):
+    t = Take(np.zeros(480, np.float32)+.01, 48_000, Recipe(blend=[dict(model='a', weight=1.), dict(model='b', weight=1.)], controls=dict(brightness=1.)), 'a 50% + b 50%')
+    with pytest.raises(InputError, match='several models'): Presets('a').save('x', t)
+    (Library().folder/'broken.sdaudio').write_bytes(b'nothing')
+    with pytest.raises(InputError, match='several models'): Comparison(t, t).keep('a', 'x')
+    assert not len(Presets('broken')) and Presets('a').save('x', t, only=['controls']).recipe==dict(controls=dict(brightness=1.))
+
+def test_a_preset_without_a_model_at_hand_shows_no_other_sound(model):
+    model.presets.save('x', dict(density=.1))
+    assert Presets(model.name)._records.media('x', model.name)[1]
+    Presets(model.name).update('x', dict(density=.9))
+    assert not Presets(model.name)._records.media('x', model.name)[1] and Presets(model.name)._repr_html_()
+
+@pytest.mark.skipif(os.name=='nt', reason='Windows has no such modes')
+def test_files_are_as_private_as_others(model, tmp_path):
+    before = os.umask(0o002)
+    try:
+        for mask,mode in ((0o002, 0o664), (0o077, 0o600)):
+            os.umask(mask)
+            assert (model.save(tmp_path/f'{mask}.sdaudio').stat().st_mode & 0o777)==mode
+    finally: os.umask(before)
+
 def test_index_is_made_again():
     for n in ('harbour', 'bells'): tiny(n)
     lib = Library()

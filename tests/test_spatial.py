@@ -6,9 +6,9 @@ import pytest
 
 from sdaudio.config import FileError, InputError
 from sdaudio.export import from_tags
-from sdaudio.generate import Recipe
+from sdaudio.generate import Recipe, Trajectory
 from sdaudio.sound import Sound
-from sdaudio.spatial import SpatialConfig, head_shadow, settle, spatialize, woodworth_itd
+from sdaudio.spatial import _places, SpatialConfig, head_shadow, settle, spatialize, woodworth_itd
 from sdaudio.take import Take
 
 RECORDINGS = ('ambient/ambi_choir', 'ambient/ambi_drone', 'tabla/tabla_na', 'loops/loop_garzul', 'strings/guit_em9')
@@ -103,6 +103,15 @@ def test_movement():
     assert (np.diff(share[1]/share.sum(0)) > -.01).all() and share[0, 0] > 2*share[1, 0] and share[1, -1] > 2*share[0, -1]
     still = spatialize(s, 'binaural', path=[(0, 50, 10, 1), (1, 50, 10, 1)]).y
     assert np.abs(still - spatialize(s, 'binaural', azimuth=50, elevation=10).y).max() < 1e-4, 'pieces add up to the whole'
+
+def test_a_jump_goes_where_it_is_written():
+    "Two points of the same time, in either order"
+    t = np.array([.25, .49, .51, .75])
+    for sign in (1, -1):
+        cfg = settle(SpatialConfig(kind='binaural', path=((0, sign*90, 0, 1), (.5, sign*90, 0, 1), (.5, -sign*90, 0, 1), (1, -sign*90, 0, 1))))
+        assert _places(cfg, t)[0].tolist() == [sign*90, sign*90, -sign*90, -sign*90]
+        rows = [700, 5][::sign]
+        assert [r for _, r in Trajectory(path=[(0, rows[0]), (.5, rows[0]), (.5, rows[1]), (1, rows[1])]).path] == [rows[0], rows[0], rows[1], rows[1]]
 
 def test_stereo_through_headphones():
     "Left and right stand at 30 degrees to either side, and go along when the head turns"
