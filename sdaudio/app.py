@@ -25,7 +25,7 @@ from .generate import Recipe
 from .spatial import SpatialConfig
 from .export import depths, take_path
 from .take import Take
-from .model import Model, _library_name, choose_settings, model_path, presets as _kinds_of_training, run_folder, train
+from .model import Model, _library_name, _save_beside, choose_settings, model_path, presets as _kinds_of_training, run_folder, train
 from .library import Library
 from .presets import Presets
 from .history import History, keep_takes
@@ -110,10 +110,12 @@ def learn(self:Visit,
     corpus,name = self.corpus,_library_name(name or self.corpus.name)
     settings = choose_settings(preset, corpus.duration, 1+corpus.stereo)
     settings = settings.replace(train=settings.train.replace(minutes=minutes, steps=steps, seed=seed))
-    if not overwrite: _same_training(name, corpus, settings)
+    def ours(path): return overwrite or _same_training(path, name, corpus, settings)
+    path = model_path(name)
+    if path.exists() and not ours(path): raise InputError(f"there is another model '{name}'", 'a free name', 'another name, or tick that it may be replaced')
     stop,record,out = Cancel(),Record(2),{}
     def work():
-        try: out['model'] = train(corpus, minutes, name, preset=preset, steps=steps, seed=seed, progress=False, callbacks=[record, stop], done=lambda m: m.save(name, overwrite=True))
+        try: out['model'] = train(corpus, minutes, name, preset=preset, steps=steps, seed=seed, progress=False, callbacks=[record, stop], done=lambda m: _save_beside(m, path, ours))
         except BaseException as e: out['error'] = e
         finally: self.stop = None
     self.stop = stop
@@ -126,15 +128,13 @@ def learn(self:Visit,
     self.model = out['model']
     t = self.model.about['training']
     ways = dict(zip(('at the start', 'now'), (t['mr_start'], t['mr'])))
-    said = [f"{name} is in the library: {t['ended']} after {t['seconds']:.0f} s, {t['steps']} steps.", 'Distance to '+t['judged_on']+': '+', '.join(f'{v:.2f} {k}' for k,v in ways.items())+'.']
+    said = [f"{self.model.name} is in the library: {t['ended']} after {t['seconds']:.0f} s, {t['steps']} steps.", 'Distance to '+t['judged_on']+': '+', '.join(f'{v:.2f} {k}' for k,v in ways.items())+'.']
     yield '\n'.join([*said, *(o['words'] for o in t['notes'])]+['Train goes on from here.']*(t['ended']=='stopped by hand')), record
 
-def _same_training(name, corpus, settings):
-    "Refuse a name that another training has"
-    path = model_path(name)
-    about = read_meta(path)['about'] if path.exists() else None
-    if about is not None and (about.get('grown') or about.get('training', {}).get('run')!=run_folder(corpus, settings, name).name): # a grown one is more than its training
-        raise InputError(f"there is another model '{name}'", 'a free name', 'another name, or tick that it may be replaced')
+def _same_training(path, name, corpus, settings):
+    "Whether the model in a file is an earlier state of this training; a grown one is more than that"
+    about = read_meta(path)['about']
+    return not about.get('grown') and about.get('training', {}).get('run')==run_folder(corpus, settings, name).name
 
 def _progress_words(t):
     "How far a training is, in a line"

@@ -6,6 +6,8 @@
 __all__ = ['Card', 'model_card']
 
 # %% ../nbs/69_card.ipynb #039d185c
+import re
+
 from .scorecard import Scorecard, measures
 
 # %% ../nbs/69_card.ipynb #0ac6de9f
@@ -18,7 +20,7 @@ def model_card(
 )->Card: # Markdown, with a header that model hubs read
     "What an instrument is made of, how near it comes, what its controls do, and what it cannot do"
     corpus,t = model.about['corpus'],model.about.get('training') or {}
-    return Card('\n\n'.join(filter(None, (_header(model), *_made_of(model, corpus), *_trained(t), *_near(model.about.get('scorecard')), *_moves(model.latent), *_limits(t, corpus), _play.format(name=model.name)))))
+    return Card('\n\n'.join(filter(None, (_header(model), *_made_of(model, corpus), *_trained(t), *_near(model.about.get('scorecard')), *_moves(model.latent), *_limits(t, corpus), _play.format(file=f'{model.name}.sdaudio')))))
 
 # %% ../nbs/69_card.ipynb #8118522f
 def _header(model): return f"""---
@@ -30,11 +32,16 @@ tags: [audio, sound-synthesis, variational-autoencoder]
 
 An instrument that [sdaudio](https://sdaudio.github.io/sdaudio) {model.about['version']} made of recordings, {model.about['created'][:10]}. Its identity is `{model.id}`."""
 
+def _verbatim(name):
+    "A name between more backticks than it holds"
+    tick = '`'*(1+max(map(len, re.findall('`+', name)), default=0))
+    return f'{tick} {name} {tick}' if len(tick)>1 else f'`{name}`'
+
 def _made_of(model, corpus, most=20):
     names = corpus['names']
     more = f' and {len(names)-most} more' if len(names)>most else ''
     yield '## Recordings'
-    yield (f"{corpus['files']} recordings, {corpus['seconds']:.0f} s, {'stereo' if model.spec.channels>1 else 'mono'} at {model.spec.sr} Hz: {', '.join(f'`{o}`' for o in names[:most])}{more}. "
+    yield (f"{corpus['files']} recordings, {corpus['seconds']:.0f} s, {'stereo' if model.spec.channels>1 else 'mono'} at {model.spec.sr} Hz: {', '.join(map(_verbatim, names[:most]))}{more}. "
            f"{100*corpus['remembered']:.0f} % of what it was trained on is remembered in the file, as magnitudes and phases: whoever has the instrument can bring those sounds back.")
     yield '*Whose recordings they are, and what may be done with them and with the takes: fill in.*'
 
@@ -67,7 +74,7 @@ _play = """## Play it
 
 ```python
 from sdaudio.all import *
-model = Model.load('{name}.sdaudio')
+model = Model.load({file!r})
 model.generate(duration=12, seed=7)
 ```
 

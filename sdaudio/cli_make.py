@@ -6,11 +6,11 @@
 __all__ = []
 
 # %% ../nbs/86_cli_make.ipynb #3fed4c86
-import json, warnings
+import warnings
 from pathlib import Path
 
 from .config import InputError
-from .command import command, say, speaks
+from .command import command, say, speaks, typed
 
 # %% ../nbs/86_cli_make.ipynb #bf7b769f
 _span = dict(min=float, max=float, mean=float)
@@ -37,7 +37,7 @@ def _corpus(
     say(report)
     if save:
         corpus.save(save, overwrite=overwrite)
-        say(f'kept: sdaudio train {json.dumps(save) if " " in save else save}')
+        say(f'kept: sdaudio train {typed(save)}')
     yield '', dict(kind='summary', **corpus.summary(), problems=[o.to_dict() for o in corpus.problems])
     yield from ((f'{o.name}\t{o.duration:.2f} s\t{o.sr} Hz\t{o.channels} ch', dict(kind='file', **o.to_dict())) for o in corpus.files)
 
@@ -76,30 +76,29 @@ def _train(
     if not speaks(): warnings.simplefilter('ignore')
     corpus = Corpus(folder)
     from sdaudio.callbacks import JsonLines
-    from sdaudio.model import Model, choose_settings, model_path, train
+    from sdaudio.model import Model, _save_beside, choose_settings, model_path, train
     from sdaudio.store import read_meta
     name,settings = name or corpus.name,choose_settings(preset, corpus.duration, channels or 1+corpus.stereo)
     budget = dict(minutes=minutes, steps=steps, epochs=epochs, patience=patience, seed=seed)
     settings = settings.replace(train=settings.train.replace(**budget))
     path = model_path(name)
-    if path.exists() and not overwrite and not _goes_on(path, corpus, settings):
+    def ours(path): return overwrite or _goes_on(path, corpus, settings)
+    if path.exists() and not ours(path):
         raise InputError(f"there is another model '{name}'", 'a free name', f'--name {name}-2, or --overwrite to replace it')
     if speaks(): say(corpus.check())
     kept = []
     def keep(model):
-        if path.exists() and not overwrite and _mr(read_meta(path)) < _mr(dict(about=model.about)):
+        if path.exists() and not overwrite and ours(path) and _mr(read_meta(path)) < _mr(dict(about=model.about)):
             say(f'note: {path.name} is better than what was trained now, and stays; --overwrite would replace it')
-            kept.append(Model.load(path))
-        else:
-            model.save(name, overwrite=True)
-            kept.append(model)
+            kept.extend((Model.load(path), path))
+        else: kept.extend((model, _save_beside(model, path, ours)))
     trained = train(corpus, name=name, preset=preset, channels=channels, device=device, resume=not fresh, done=keep, callbacks=[JsonLines(events)] if events else [], **budget)
-    model = kept[0] if speaks() else trained
+    model,path = kept if speaks() else (trained, path)
     yield path, dict(path=str(path), name=model.name, id=model.id)
     if not speaks(): return # the first process has kept it
     if trained.about['training']['ended'] == 'stopped by hand':
         raise KeyboardInterrupt('stopped by hand; the model is kept, and the same line again goes on')
-    say(f'play it: sdaudio generate {json.dumps(name) if " " in name else name}')
+    say(f'play it: sdaudio generate {typed(model.name)}')
 
 # %% ../nbs/86_cli_make.ipynb #b9f161a1
 _judged = dict(judged_on=str, mr_before=float, mr=float)
@@ -117,12 +116,12 @@ def _grow(
     overwrite:bool=False # Replace another model of that name
 ):
     "Teach a model more sounds without forgetting the old ones"
-    from sdaudio.model import Model, model_path
+    from sdaudio.model import Model, _save_beside, model_path
     model = Model.load(name)
     to = to or f'{model.name}-grown'
     if model_path(to).exists() and not overwrite: raise InputError(f"there is a model '{to}'", 'a free name', '--to with another name, or --overwrite to replace it')
     grown = model.grow(folder, minutes=minutes, steps=steps, old=old or None, device=device)
-    path,record = grown.save(to, overwrite=True),grown.about['grown'][-1]
+    path,record = _save_beside(grown, model_path(to), lambda _: overwrite),grown.about['grown'][-1]
     for k in ('old', 'new'): say(f"{k} sounds: MR {record[k]['mr_before']:.2f} before, {record[k]['mr']:.2f} now ({record[k]['judged_on']})")
     yield path, dict(path=str(path), name=grown.name, id=grown.id, grown=record)
 

@@ -128,8 +128,13 @@ def read_settings(
         for k,v in tables.get(name, {}).items():
             at = f"{path}: {name.replace(' ', '.')}{'.' if name else ''}{k}"
             if (o := k.replace('-', '_')) not in ps: raise InputError(f"{at} is no setting", f"one of: {', '.join(sorted(ps))}")
-            for n in [name] if name else known:
-                if o in known[n]: out[n][o] = _fitting(v, known[n][o].annotation, at)
+            if name: out[name][o] = _fitting(v, ps[o].annotation, at); continue
+            wrong = []
+            for n in known:
+                if o not in known[n] or o=='out' and known[n][o].default is None: continue # there it is the name of a file, not the folder for all of them
+                try: out[n][o] = _fitting(v, known[n][o].annotation, at)
+                except InputError as e: wrong.append(e)
+            if wrong and not any(o in given for given in out.values()): raise wrong[0] # it fits none
     return {n: o for n,o in out.items() if o}
 
 def _tables(said, known, path, head=()):
@@ -154,6 +159,16 @@ def _fitting(v, hint, at):
     return v
 
 # %% ../nbs/84_command.ipynb #1830002e
+def typed(
+    name:str # Of a model or a corpus
+)->str: # As it is typed in a shell, in quotes where it needs them
+    "A name for a line that somebody may copy"
+    if os.name=='nt':
+        from subprocess import list2cmdline
+        return list2cmdline([name])
+    from shlex import quote
+    return quote(name)
+
 def speaks()->bool:
     "Whether this process is the one that says and writes things, where `accelerate launch` has started several"
     return os.environ.get('RANK', '0')=='0'

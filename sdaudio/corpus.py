@@ -616,8 +616,11 @@ def _kept_as(name):
     return home('corpora', f'{found[0]}.json') if found else None
 
 def _saved(src, by_name=False):
-    "The record that a name stands for; a file or folder of that name goes before"
-    if not isinstance(src, (str, os.PathLike)) or (os.path.exists(os.path.expanduser(src)) and not by_name) or len(Path(src).parts) != 1: return None
+    "The record that a name stands for; a file or folder of that name goes before, unless the record is a choice of what lies in it"
+    if not isinstance(src, (str, os.PathLike)) or len(Path(src).parts) != 1: return None
+    if os.path.exists(os.path.expanduser(src)) and not by_name:
+        kept = next((read_json(home('corpora', f'{o}.json')) for o in Corpus.saved() if o==str(src)), {})
+        return kept if isinstance(kept, dict) and kept.get('sources')==[str(_homely(src).absolute())] else None
     path = _kept_as(str(src))
     return path and read_json(path)
 

@@ -89,10 +89,11 @@ class SoundMap:
             p = self.points[self.files==i]
             if len(p): ax.scatter(*p.T, s=9, alpha=.7, linewidths=0, color=_colour(i, len(self.names)), label=name if few else None)
         for k,(name,p) in enumerate(self.takes.items()):
-            ax.plot(*p.T, color=ink, linewidth=.9, alpha=.8); ax.scatter(*p[0], s=42, facecolors='none', edgecolors=ink); ax.annotate(name, p[0].tolist(), xytext=(5, 5), textcoords='offset points', fontsize=8, color=ink)
+            ax.plot(*p.T, color=ink, linewidth=.9, alpha=.8); ax.scatter(*p[0], s=42, facecolors='none', edgecolors=ink); ax.annotate(name, p[0].tolist(), xytext=(5, 5), textcoords='offset points', fontsize=8, color=ink, parse_math=False)
         ax.set(xlabel=f'{self.spread:.0%} of what differs', xticks=[], yticks=[]); ax.xaxis.label.set(color=ink, fontsize=8); ax.set_facecolor('none')
         for o in ax.spines.values(): o.set(color=ink, linewidth=.4)
-        if few: fig.legend(loc='outside right upper', frameon=False, fontsize=7, labelcolor=ink, markerscale=1.5)
+        if few:
+            for o in fig.legend(loc='outside right upper', frameon=False, fontsize=7, labelcolor=ink, markerscale=1.5).get_texts(): o.set_parse_math(False) # names of files are no formulas
         return fig
 
     def typical(self)->list: # Of records as `at` gives them

@@ -7,12 +7,14 @@ __all__ = ['Memory']
 
 # %% ../nbs/21_memory.ipynb #e8b87127
 from math import pi
+from threading import Lock
 
 import torch
 from torch import Tensor
 
 from .config import CorpusError
 from .dataset import Excerpts
+from .device import threads
 from .spectrogram import PictureStats, SpecConfig, band_centres, compress, expand, normalise, phase_steps, to_bands, to_picture, wrap
 from .vae import VAE
 
@@ -90,14 +92,16 @@ class Memory:
         vae:VAE
     )->tuple: # `(len(self), latent_dim)`, and bool `(len(self),)`: a whole run starts here
         "The key of every row, and where a run may start; worked out once"
-        if not hasattr(self, '_keys'):
-            n,rows = vae.cfg.n_frames,torch.arange(len(self))
-            at = (rows[:,None]+torch.arange(n)).clamp(max=len(self)-1)
-            self._keys = torch.empty(len(self), vae.cfg.latent_dim) # filled in place: results kept between large temporaries would hold on to their memory
-            for k in range(0, len(self), 256): self._keys[k:k+256] = self.key(self.magnitudes(at[k:k+256]), vae)
-            left = torch.cat([torch.arange(b-a, 0, -1) for a,b,*_ in self.bounds.tolist()])
-            self._room = left>=2*n
-        return self._keys, self._room
+        with _lock:
+            if not hasattr(self, '_keys'): self._keys = self._worked_out(vae)
+        return self._keys
+
+    def _worked_out(self, vae):
+        n,rows,out = vae.cfg.n_frames,torch.arange(len(self)),torch.empty(len(self), vae.cfg.latent_dim) # filled in place: results kept between large temporaries would hold on to their memory
+        at = (rows[:,None]+torch.arange(n)).clamp(max=len(self)-1)
+        with threads(1): # sums in the same order, whoever asks first
+            for k in range(0, len(self), 256): out[k:k+256] = self.key(self.magnitudes(at[k:k+256]), vae)
+        return out, torch.cat([torch.arange(b-a, 0, -1) for a,b,*_ in self.bounds.tolist()])>=2*n
 
     def distances(self,
         M:Tensor, # Decoded magnitude `(bands, n_frames)`, any number of frames
@@ -192,7 +196,7 @@ class Memory:
         "What has to be kept"
         return {k: getattr(self, k) for k in ('mags','phases','bounds')}
 
-_TOP = 12. # compressed magnitude that fills a byte: 104 dB above the mask
+_TOP,_lock = 12.,Lock() # compressed magnitude that fills a byte: 104 dB above the mask; held while keys are worked out
 
 def _quantise(c): return (c*255).round().clamp(0, 255).to(torch.uint8)
 def _turns(phase): return (phase*(256/(2*pi))).round().remainder(256).to(torch.uint8)

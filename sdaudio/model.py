@@ -39,7 +39,7 @@ from .checkpoint import _acquire, load_state, run_lock
 from .config import Config, CorpusError, FileError, InputError, SdaudioError
 from .corpus import Corpus
 from .dataset import DataConfig, Excerpts, Pictures
-from .device import generator, pick_device, pick_threads, threads, trim
+from .device import generator, pick_device, pick_threads, steady_threads, threads, trim
 from .generate import Recipe, Trajectory, find_events, render
 from .istft import band_lift, lend_phase
 from .latent import LatentMap, analyse as _analyse
@@ -49,7 +49,7 @@ from .scorecard import Likeness, Scorecard, decoded, likeness, measure_phase, sc
 from .sound import Sound
 from .spatial import spatialize
 from .spectrogram import PictureStats, SpecConfig, denormalise
-from .store import _homely, home, load_tensors, pick, read_json, read_meta, safe_name, save_tensors, write_json
+from .store import _homely, home, load_tensors, pick, read_json, read_meta, safe_name, save_tensors, unique_path, write_json
 from .take import Take
 from .trainer import TrainConfig, Trainer, together
 from .vae import VAE, VAEConfig
@@ -279,7 +279,7 @@ def train(
         if not resume and group.first:
             for p in [*folder.glob('*.safetensors'), folder/'taken.json']: p.unlink(missing_ok=True)
         keep = Checkpoints(folder)
-        with threads(keep.threads() or pick_threads()):
+        with threads(keep.threads() or _threads_for(settings.train)):
             with group.in_turn(): model,data = start_model(corpus, settings, name, progress)
             loss = VAELoss(model.settings.loss, data.stats, lend_phase(model.spec, data.stats.floor, data.stats.lift))
             listeners = [Ladder(folder), keep, *([Previews(folder/'previews', partial(_preview, model))] if previews else []),
@@ -317,6 +317,10 @@ def run_folder(
     path = home('runs', f'{safe_name(name or corpus.name)}-{key}', 'run.json')
     corpus = _in_order(corpus, path.parent)
     return write_json(path, dict(corpus=dict(name=corpus.name, id=corpus.id, files=[str(Path(o.path).absolute()) for o in corpus.files], hashes=[o.hash for o in corpus.files]), settings=what)).parent
+
+def _threads_for(cfg): return steady_threads() if cfg.steps or cfg.epochs else pick_threads()
+
+def _run_called(run): return home('runs', 'x').parent/Path(str(run)).name # as a file says it, which leads nowhere else
 
 def _in_order(corpus, folder):
     "A corpus in the order that it was first trained on in, whatever its files are called by now: the order says what is held out"
@@ -416,7 +420,7 @@ def card(self:Model)->Card: # Markdown
 def ladder(self:Model)->list: # Of dictionaries: `step`, `seconds`, `mr`, `path`; earliest first
     "Versions kept on the way of the training, from inventing to knowing by heart"
     run = None if self.about.get('grown') else self.about.get('training', {}).get('run') # rungs are of the network it was grown from
-    return list_rungs(home('runs', 'x').parent/safe_name(run)) if run else []
+    return list_rungs(_run_called(run)) if run else []
 
 @patch
 def rung(self:Model,
@@ -458,7 +462,7 @@ def grow(self:Model,
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp:
         corpus,known = _unknown(self, _as_corpus(more, Path(tmp)))
         settings = self.settings.replace(train=self.settings.train.without_budget().replace(minutes=minutes, **train))
-        with threads(pick_threads()):
+        with threads(_threads_for(settings.train)):
             with _Files(progress, len(corpus)) as tick: fresh = Excerpts(Pictures(corpus, self.spec, progress=tick), settings.data)
             fresh.stats = self.stats # the network keeps its units
             past,c = _past(self, old, known, progress),self.about.get('corpus', {})
@@ -546,7 +550,7 @@ def _past(model, old, known, progress):
         if old is not None: yield part(old)
         if known: yield part(known)
         if run:
-            with suppress(FileError, KeyError): yield part(read_json(home('runs', 'x').parent/safe_name(run)/'run.json')['corpus']['files'])
+            with suppress(FileError, KeyError): yield part(read_json(_run_called(run)/'run.json')['corpus']['files'])
     def found():
         with suppress(InputError, CorpusError): return next((o for o in ours() if o.id==want), None)
     corpus = found()
@@ -574,6 +578,14 @@ def save(self:Model,
         meta = dict(format=_FORMAT, id=self.id, name=self.name, phase=self.phase, about=self.about, settings=self.settings.to_dict(),
                     stats=self.stats.to_dict(), latent=self.latent.to_dict())
         return save_tensors(path, self._tensors()|preview, meta)
+
+def _save_beside(model, path, ours):
+    "Keep a model by a name that was free, or its own, when its training began; by another where some program has taken that name meanwhile"
+    with library_lock():
+        if path.exists() and not ours(path):
+            path,taken = unique_path(path),path
+            warnings.warn(f"there is another model '{taken.name.removesuffix(_SUFFIX)}' by now, so this one is called '{path.name.removesuffix(_SUFFIX)}'", stacklevel=2)
+        return model.save(path, overwrite=True)
 
 def _put_aside(path, at=0, stays=False):
     "Move a model's file to where `Library.undo` finds it; with `stays` it is also left there, to be replaced in one step"

@@ -207,8 +207,9 @@ def bring(self:Presets,
     "Read presets from a file; those whose name is there are left as they are"
     try: new = [Preset.from_dict(o) for o in read_json(path)['presets']]
     except (KeyError, TypeError, AttributeError) as e: raise InputError(f"'{path}' holds no presets", 'a file that Presets.send wrote') from e
-    there = set(self._records.names(self.name))
-    new = [o.replace(recipe=_part(o.recipe, True, ())) for o in new if o.name not in there]
+    there,each = set(self._records.names(self.name)),{}
+    for o in new: each.setdefault(_tidy(o.name), o) # of two with the same name, the first
+    new = [o.replace(name=n, recipe=_part(o.recipe, True, ())) for n,o in each.items() if n not in there]
     for o in new:
         try: media = self._media(o, None)
         except SdaudioError as e:

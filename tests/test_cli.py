@@ -1,5 +1,6 @@
 "The program as a shell sees it: what it prints where, and how it ends."
-import json, os, shutil, signal, subprocess, sys, time
+import json, os, shlex, shutil, signal, subprocess, sys, time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -264,3 +265,41 @@ def test_corpus_by_name(here, shop):
     assert 'another corpus' in in_words(here('corpus', where, '--save', 'few bells'), 2)
     assert here('corpus', where, '--include', first, '--save', 'few bells', '--overwrite').returncode == 0
     assert 'nothing is left' in in_words(here('corpus', where, '--include', 'z*'), 1)
+
+@pytest.mark.skipif(os.name == 'nt', reason='another shell, other quotes')
+def test_lines_to_copy(here, shop):
+    "Go through a shell as they are"
+    for name in ('Küche Töne', "Dad's $bells & more"):
+        line = here('corpus', shop[0]/'recordings', '--save', name).stderr.splitlines()[-1]
+        assert shlex.split(line.removeprefix('kept: ')) == ['sdaudio', 'train', name]
+
+# Settings at the top of the file
+
+def test_a_setting_for_all_is_for_those_that_it_fits(here, tmp_path):
+    "A number for `seed` where it is one, and a folder for `out` where it is one"
+    file = tmp_path/'s.toml'
+    file.write_text('seed = 5\nout = "takes"\n')
+    assert here('model', 'list', '--config', file).returncode == 0
+    r = here('generate', 'Bells & Co', '-d', .2, '--config', file)
+    assert r.returncode == 0 and r.stdout.strip() == str(Path('takes')/'Bells & Co-5.wav')
+    from sdaudio.command import read_settings
+    given = read_settings(file)
+    assert 'seed' not in given.get('preset save', {}) and 'out' not in given.get('control solve', {}) and given['pack'] == dict(seed=5)
+    file.write_text('seed = true\n')
+    assert read_settings(file) == {'preset save': dict(seed=True)}
+    file.write_text('seed = "five"\n')
+    assert 'seed = "five"' in in_words(here('model', 'list', '--config', file), 2)
+
+def test_a_name_that_is_taken_while_it_trains(here, tmp_path, monkeypatch):
+    "Both instruments are kept, and it is said"
+    import sdaudio.model as models
+    demo_corpus(tmp_path/'a', n=2); demo_corpus(tmp_path/'b', n=3)
+    fit = models.Trainer.fit
+    def meanwhile(trainer):
+        monkeypatch.setattr(models.Trainer, 'fit', fit)
+        assert here('train', tmp_path/'b', '--name', 'one', '--steps', 1).returncode == 0
+        return fit(trainer)
+    monkeypatch.setattr(models.Trainer, 'fit', meanwhile)
+    r = here('train', tmp_path/'a', '--name', 'one', '--steps', 1)
+    assert r.returncode == 0 and "'one-2'" in r.stderr and r.stdout.strip().endswith('one-2.sdaudio')
+    assert [models.Model.load(n).about['corpus']['files'] for n in ('one', 'one-2')] == [3, 2]

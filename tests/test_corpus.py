@@ -339,6 +339,16 @@ def test_several_sources_and_names(tmp_path, monkeypatch):
     with pytest.raises(CorpusError, match='no longer there'): Corpus.open('both')
     with pytest.raises(InputError, match='both, bottle'): Corpus.open('harbour')
 
+def test_a_choice_called_like_its_folder(tmp_path, monkeypatch):
+    "Is what the name stands for, in that folder; a whole path is the folder"
+    monkeypatch.chdir(tmp_path)
+    for i,n in enumerate(('drums/a.wav', 'drums/b.wav', 'far/drums/c.wav')): (tmp_path/n).parent.mkdir(parents=True, exist_ok=True); noise(seed=i).save(tmp_path/n)
+    Corpus('drums', exclude='b.wav').save()
+    for o in ('drums', Path('drums')): assert [f.name for f in Corpus(o).files] == ['a.wav']
+    assert len(Corpus(tmp_path/'drums')) == 2
+    monkeypatch.chdir(tmp_path/'far')
+    assert [f.name for f in Corpus('drums').files] == ['c.wav']
+
 # ---- stereo, loudness, long files
 
 def test_stereo(tmp_path):

@@ -84,6 +84,8 @@ def test_map(demo):
     corpus,model,_ = demo
     m = model.map([model.generate(duration=2, seed=1)])
     assert isinstance(m, SoundMap) and m.to_dict()==model.map([model.generate(duration=2, seed=1)]).to_dict()
+    m.names[0],m.takes = 'beat $1_$_2.wav',{'$a_$_b': next(iter(m.takes.values()))}
+    assert m.plot().to_png() # a name is no formula
     assert 0<=m.at(.3, -.2)['row']<len(model.memory)
 
 

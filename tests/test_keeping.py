@@ -302,6 +302,11 @@ def test_a_preset_without_a_model_at_hand_shows_no_other_sound(model):
     Presets(model.name).update('x', dict(density=.9))
     assert not Presets(model.name)._records.media('x', model.name)[1] and Presets(model.name)._repr_html_()
 
+def test_a_file_that_names_a_preset_twice(tmp_path):
+    "The first counts, and those behind it are read"
+    (tmp_path/'p.json').write_text(json.dumps(dict(presets=[dict(name=n, recipe=dict(density=d)) for n,d in (('x', .1), (' x ', .2), ('y', .3))])))
+    assert Presets('gone').bring(tmp_path/'p.json')==['x', 'y'] and [o.recipe['density'] for o in Presets('gone').list()]==[.1, .3]
+
 @pytest.mark.skipif(os.name=='nt', reason='Windows has no such modes')
 def test_files_are_as_private_as_others(model, tmp_path):
     before = os.umask(0o002)

@@ -1,4 +1,5 @@
 "Training that may stop at any moment, models that survive the trip to disk, takes that are what they say."
+import copy
 import json
 import os
 import subprocess
@@ -264,6 +265,39 @@ def test_minutes_of_the_settings_count(tmp_path):
     assert seen==[7, 2]
 
 
+def test_keys_of_a_memory_after_an_interrupt(model, monkeypatch):
+    "What was begun is begun anew, and nobody sees half of it"
+    memory,whole = copy.copy(model.memory),models.Memory.key
+    vars(memory).pop('_keys', None)
+    asked = []
+    def key(*a):
+        asked.append(a)
+        if len(asked)==2: raise KeyboardInterrupt
+        return whole(*a)
+    monkeypatch.setattr(models.Memory, 'key', key)
+    with pytest.raises(KeyboardInterrupt): memory.keys(model.vae)
+    keys,room = memory.keys(model.vae)
+    assert len(keys)==len(room)==len(memory) and torch.equal(keys, model.memory.keys(model.vae)[0])
+
+
+def test_a_long_name_keeps_its_ladder(tmp_path):
+    model = train(demo_corpus(tmp_path/'c', n=2), steps=2, name='n'*79, settings=light, progress=False, previews=False)
+    assert model.ladder and model.rung(-1).name.startswith('n'*70)
+
+
+def test_a_number_of_steps_has_a_number_of_threads(tmp_path, monkeypatch):
+    "However busy the machine was when it was asked"
+    monkeypatch.delenv('SDAUDIO_THREADS')
+    corpus,found = demo_corpus(tmp_path/'c', n=2),[]
+    class Look(Callback):
+        def before_fit(self, t): found.append(torch.get_num_threads())
+    for n in (1, 2): # what a measurement gives
+        monkeypatch.setattr(models, 'pick_threads', lambda: n)
+        train(corpus, steps=1, settings=light, progress=False, previews=False, resume=False, callbacks=[Look()])
+    train(corpus, .02, settings=light, progress=False, previews=False, resume=False, callbacks=[Look()])
+    assert found==[models.steady_threads(), models.steady_threads(), 2]
+
+
 def test_what_is_remembered_of_many_short_files(tmp_path, monkeypatch):
     "The silence around a file is not counted as sound"
     for i in range(12): sf.write(tmp_path/f'{i}.wav', .2*np.random.default_rng(i).normal(size=12_000), 48_000)
@@ -272,3 +306,14 @@ def test_what_is_remembered_of_many_short_files(tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match='remembers [3-9]'): model,data = start_model(Corpus(tmp_path, copies=True), light.replace(data=DataConfig(n_frames=32, held_out=0)), progress=False)
     files = len(set(model.memory.bounds[:,2].tolist()))
     assert files<12 and abs(model.about['corpus']['remembered']-files/12)<.02
+
+
+def test_a_card_is_good_for_any_name(model, monkeypatch):
+    "Its code runs, and a file's name stays a name"
+    from sdaudio.card import model_card
+    monkeypatch.setattr(model, 'name', "Dad's piano")
+    monkeypatch.setitem(model.about['corpus'], 'names', ['a`<b>`.wav', 'plain.wav'])
+    text = str(model_card(model))
+    code = text.split('```python\n')[1].split('```')[0]
+    assert 'Model.load("Dad\'s piano.sdaudio")' in code and compile(code, 'card', 'exec')
+    assert '`` a`<b>`.wav ``, `plain.wav`' in text
