@@ -151,13 +151,15 @@ def test_same_threads_as_before(corpus, monkeypatch):
         yield
     monkeypatch.setattr(models, 'threads', threads)
     monkeypatch.setattr(trainers.torch, 'get_num_threads', lambda: now[0])
-    monkeypatch.setattr(models, 'pick_threads', lambda: 2)
+    def are(n): # both those that are quick now and those for a number of steps
+        for o in ('pick_threads', 'steady_threads'): monkeypatch.setattr(models, o, lambda: n)
+    are(2)
     learn(corpus, 4, callbacks=[At(2, stop(CancelFit()))])
-    monkeypatch.setattr(models, 'pick_threads', lambda: 1)
+    are(1)
     for _ in range(2): learn(corpus, 4)
     learn(corpus, 4, name='b', callbacks=[At(2, stop(CancelFit()))])
     monkeypatch.setenv('SDAUDIO_THREADS', '3')
-    monkeypatch.setattr(models, 'pick_threads', lambda: 3)
+    are(3)
     learn(corpus, 4, name='b')
     assert used==[2, 2, 1, 1, 3]
 
