@@ -407,7 +407,8 @@ def _course(v, record):
     now = Record()
     now.rows,now.looks = list(record.rows),list(record.looks)
     fig = now.plot()
-    fig.savefig(path := v.folder/'course.png', dpi=110)
+    for p in sorted(v.folder.glob('course-*.png'))[:-1]: p.unlink() # the last one may be on its way
+    fig.savefig(path := v.folder/f'course-{time.time_ns()}.png', dpi=110) # under another name, or no browser would ask for it again
     return str(path)
 
 def _wire_generate(gr, visit, tabs):

@@ -70,7 +70,11 @@ def test_upload_and_train(desk, workspace):
     desk.page.get_by_label('Minutes').first.fill('.33')
     desk.press('Train')
     desk.says(re.compile('left|step'), 300)
+    course = desk.page.locator('img:visible').first
+    course.wait_for(timeout=300_000)
+    first = course.get_attribute('src')
     desk.says('bells is in the library', 300)
+    desk.page.wait_for_function('old => document.querySelector("img").src != old', arg=first) # the course is shown up to its end
     desk.screen('train')
 
 def test_generate_export_preset(desk):
