@@ -15,20 +15,17 @@ from .command import command, group, say
 # %% ../nbs/86_cli_controls.ipynb #908c058a
 _proof = dict(name=str, verified=bool, spearman=float, effect=float, unit=str, leakage=float, leaks=str, not_measured=[str], stability=float, safe=[float], reason=str)
 
-def _searched(name, search):
-    "The same where `search(model)` takes long: others need not wait, and names and locks that they give meanwhile stay"
-    from sdaudio.controls import Model
-    from sdaudio.model import find_model, library_lock
-    path = find_model(name)
+def _searched(m, path, search):
+    "What `search` gives, which changes a model and takes long: others need not wait until it is kept, and names and locks that they give meanwhile stay"
+    from sdaudio.model import Model, library_lock
     def made(m): return m.id,[c.key for c in m.controls]
-    m = Model.load(path)
-    before,out = made(m),search(m)
+    before,out = made(m),search()
     with library_lock():
         now = Model.load(path)
         if made(now)!=before: raise SdaudioError(f'{m.name} was trained or given other controls meanwhile, so nothing is kept', do='the same again')
         m.latent.named_as(now.latent)
         m.save(path, overwrite=True)
-    return m,out
+    return out
 
 @command('analyse', gives=_proof)
 def _analyse(
@@ -38,9 +35,10 @@ def _analyse(
     plot:Path=None # Write the picture of the proof there, as PNG
 ):
     "Say which controls a model has, with the proof of each, and which failed and why"
-    from sdaudio.model import Model
-    m = Model.load(name)
-    if again or not m.latent.proofs: m,_ = _searched(name, lambda m: m.analyse())
+    from sdaudio.model import Model, find_model
+    path = find_model(name)
+    m = Model.load(path)
+    if again or not m.latent.proofs: _searched(m, path, m.analyse)
     if plot:
         from sdaudio.store import write_bytes
         write_bytes(plot, m.latent.plot().to_png(150))
@@ -107,7 +105,11 @@ def _control_make(
     less:list[Path]=None # A sound that has it not; three or more
 ):
     "Look for a control that makes sounds more like these and less like those, and prove it"
-    c = _searched(name, lambda m: m.make_control(new, more or [], less or []))[1]
+    from sdaudio.controls import Model
+    from sdaudio.model import find_model
+    path = find_model(name)
+    m = Model.load(path)
+    c = _searched(m, path, lambda: m.make_control(new, more or [], less or []))
     yield f"{c.name}\t{'verified' if c.verified else c.reason}", c.to_record()
 
 @command('control randomise', one=True, gives=dict)

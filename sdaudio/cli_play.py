@@ -8,7 +8,6 @@ __all__ = ['number_pairs', 'recipe_from']
 # %% ../nbs/85_cli_play.ipynb #2b083749
 import json, os
 from inspect import signature
-from itertools import chain, count
 from pathlib import Path
 
 from .config import FileError, InputError, SdaudioError
@@ -56,19 +55,16 @@ def _place_of(o):
 
 def _kept(o): return {k: v for k,v in o.items() if k in signature(_written).parameters and k not in ('format', 'names')} # what `export` takes of it
 
-def _untaken(p, taken):
-    "The path, or with a number where it is among those that were written before"
-    from sdaudio.many import _numbered
-    return next(o for o in chain([p], (_numbered(p, i) for i in count(2))) if str(o).lower() not in [str(t).lower() for t in taken])
-
-def _write(take, folder, name, o, n=1, taken=()):
-    "A file of a take, as the options of `_written` say, and the record of it; none of those that are `taken` is replaced"
+def _write(take, folder, name, o, n=1, taken=frozenset()):
+    "A file of a take, as the options of `_written` say, and the record of it; none of those that are `taken`, in small letters, is replaced"
     from sdaudio.export import depths, export, name_by, sidecar_path, take_path
+    from sdaudio.many import _numbers
     if f".{o['format']}" not in depths: raise InputError(f"--format {o['format']}", f"one of: {', '.join(k[1:] for k in depths)}")
     recipe = getattr(take, 'recipe', None)
     if o['names'] and recipe is None: raise InputError(f"--names for '{name}'", 'a sound with a recipe')
     if o['names']: name = name_by(o['names'], recipe, take.by, n)
-    path = export(take, _untaken(take_path(folder, name, o['format']), taken), **_kept(o))
+    path = next(p for p in _numbers(take_path(folder, name, o['format'])) if str(p).lower() not in taken)
+    path = export(take, path, **_kept(o))
     return path, dict(path=str(path), sidecar=str(sidecar_path(path)), recipe=recipe and recipe.to_dict())
 
 # %% ../nbs/85_cli_play.ipynb #288f2f6b
@@ -113,6 +109,15 @@ def _player(name, recipe):
     return model
 
 # %% ../nbs/85_cli_play.ipynb #cb301d89
+def _played(player, recipes, names, out, options, jobs=1, missing=False):
+    "A file for each recipe, by `names` unless the options have a pattern, and the record of it; kept in the history, too"
+    from sdaudio.export import sidecar_path
+    from sdaudio.history import keeping_takes
+    from sdaudio.many import write_takes
+    with keeping_takes():
+        takes = write_takes(player, recipes, out, options['names'] or names, options['format'], jobs, missing, **_kept(options))
+        for path,recipe in _counted(takes, len(recipes)): yield path, dict(path=str(path), sidecar=str(sidecar_path(path)), recipe=recipe.to_dict())
+
 @command('generate', _written, _placed, gives=_a_file)
 def _generate(
     name:str='', # A model in the library, or a path; not needed with --recipe
@@ -137,7 +142,7 @@ def _generate(
 ):
     "Write takes of a model"
     if n < 1: raise InputError(f'-n {n}', 'at least one take')
-    from sdaudio.export import depths, sidecar_path
+    from sdaudio.export import depths
     if f".{options['format']}" not in depths: raise InputError(f"--format {options['format']}", f"one of: {', '.join(k[1:] for k in depths)}") # before anything is played
     if recipe or preset: # they beat the settings
         now = dict(set=set, trajectory=trajectory, loop=loop, sweep=sweep)
@@ -145,8 +150,6 @@ def _generate(
         options = {k: v if k in typed or k in signature(_written).parameters else [] if k=='path' else None for k,v in options.items()}
     controls = number_pairs(set)
     from sdaudio.generate import Recipe
-    from sdaudio.history import keeping_takes
-    from sdaudio.many import write_takes
     from sdaudio.presets import Presets
     start = recipe_from(recipe) if recipe else Recipe()
     model = _player(name, start)
@@ -159,10 +162,7 @@ def _generate(
     if move.get('curves'): move = move | dict(curves=start.trajectory.get('curves', {}) | move['curves']) # the others of the recipe stay
     start = start.replace(loop=loop or start.loop, trajectory=start.trajectory | move)
     todo = [(start.replace(**more), label) for k in range(n) for more,label in _swept(sweep, start, k)]
-    names = options['names'] or [f'{model.name}-{o.seed}{label}' for o,label in todo]
-    with keeping_takes():
-        takes = write_takes(model, [o for o,_ in todo], out, names, options['format'], jobs, missing, **_kept(options))
-        for path,recipe in _counted(takes, len(todo)): yield path, dict(path=str(path), sidecar=str(sidecar_path(path)), recipe=recipe.to_dict())
+    yield from _played(model, [o for o,_ in todo], [f'{model.name}-{o.seed}{label}' for o,label in todo], out, options, jobs, missing)
 
 @command('encode', _written, gives=(_a_file | dict(novelty=float, near=[dict]), dict(model=str, start=dict, trajectory=dict)))
 def _encode(
@@ -260,7 +260,7 @@ def _convert(
     from sdaudio.export import read_tags
     from sdaudio.sound import Sound
     from sdaudio.take import Take
-    place,taken = _place_of(options),[]
+    place,taken = _place_of(options),set()
     for n,f in enumerate(files, 1):
         sound,tags = Sound.load(f),read_tags(f)
         try: sound = Take(sound.y, sound.sr, recipe_from(f), tags.get('model', ''))
@@ -269,7 +269,7 @@ def _convert(
             from sdaudio.spatial import spatialize
             sound = sound.spatialize(**place) if isinstance(sound, Take) else spatialize(sound, **place)
         path,record = _write(sound, out or f.parent, f.stem, options, n, taken)
-        taken.append(path)
+        taken.add(str(path).lower())
         yield path,record
 
 @command('blend', _written, _placed, gives=_a_file)
@@ -290,16 +290,11 @@ def _blend(
     if n < 1: raise InputError(f'-n {n}', 'at least one take')
     from sdaudio.blend import Blend
     from sdaudio.generate import Recipe
-    from sdaudio.history import keeping_takes
     blend = Blend(instruments, weight or None)
     say(blend)
     recipe = Recipe(controls=number_pairs(set), seed=seed, duration=duration, density=density, variation=variation, spatial=_place_of(options))
-    taken = []
-    for i in _counted(range(n), n):
-        with keeping_takes(): take = blend.play(recipe.replace(seed=seed+i))
-        path,record = _write(take, out, f'{blend.name}-{seed+i}', options, i+1, taken)
-        taken.append(path)
-        yield path,record
+    seeds = range(seed, seed+n)
+    yield from _played(blend, [recipe.replace(seed=s) for s in seeds], [f'{blend.name}-{s}' for s in seeds], out, options)
 
 @command('pack', gives=dict(path=str))
 def _pack(

@@ -98,13 +98,15 @@ def _numbered(p, i):
     while safe_name(stem+tail)!=stem+tail: stem = stem[:-1]
     return p.with_name(stem+tail+p.suffix)
 
+def _numbers(p):
+    "A path, and then the same with a number, as often as it is asked"
+    return chain([p], (_numbered(p, i) for i in count(2)))
+
 def _paths(names, folder, format, free):
     "A path for each name; the same name again gets a number here, before anything is played, so that it does not matter which process is faster"
     taken = set()
     for name in names:
-        p = take_path(folder, name, format)
-        tries = chain([p], (_numbered(p, i) for i in count(2)))
-        p = next(o for o in tries if o.name.lower() not in taken and not (free and (lexists(o) or lexists(sidecar_path(o)))))
+        p = next(o for o in _numbers(take_path(folder, name, format)) if o.name.lower() not in taken and not (free and (lexists(o) or lexists(sidecar_path(o)))))
         taken.add(p.name.lower())
         yield p
 
