@@ -10,20 +10,20 @@ import copy
 import warnings
 from html import escape
 from math import isfinite
+from numbers import Real
+from pathlib import Path
 
 import numpy as np
 import torch
 from fastcore.basics import noop, patch
 
-from . import __version__
 from .config import InputError
 from .features import descriptors
-from .sound import Sound
+from .sound import Sound, _round
 from .latent import Control, Controls
 from .generate import Recipe, Trajectory, render
-from .spatial import spatialize
-from .take import Take
-from .model import Model
+from .take import Take, _played
+from .model import Model, _today
 
 # %% ../nbs/71_blend.ipynb #da36c80b
 def share_start(
@@ -70,14 +70,14 @@ class Blend:
         models:list, # Up to four: models, names in the library, or paths
         weights:list|None=None # One each, 0 or more; equal by default. Only their ratio counts
     ):
-        models = [m if isinstance(m, Model) else Model.load(m) for m in models]
+        models = [m if isinstance(m, Model) else Model.load(m) for m in ([models] if isinstance(models, (str, Path, Model)) else models)]
         weights = [1.]*len(models) if weights is None else list(weights)
         if not 1 <= len(models) <= _most: raise InputError(f'a blend of {len(models)} models', f'one to {_most}')
         if len(weights) != len(models): raise InputError(f'{len(weights)} weights for {len(models)} models', 'one each')
-        if not all(isinstance(w, (int, float)) and isfinite(w) and w >= 0 for w in weights) or not sum(weights): raise InputError(f'weights={weights}', '0 or more, and one above 0', 'weights=[.7, .3]')
+        if not all(isinstance(w, Real) and isfinite(w) and w >= 0 for w in weights) or not sum(weights): raise InputError(f'weights={weights}', '0 or more, and one above 0', 'weights=[.7, .3]')
         if len({m.id for m in models}) < len(models): raise InputError('a model twice', 'different models', 'a larger weight')
         total = 1 if abs(sum(weights)-1) < 1e-5 else sum(weights) # weights that were rounded before stay the same
-        self.models,self.weights = models,[round(w/total, 6) for w in weights]
+        self.models,self.weights = models,[round(float(w/total), 6) for w in weights]
         self.sounding = [(m, w) for m,w in zip(self.models, self.weights) if w]
         ms = [m for m,_ in self.sounding]
         self.kind = 'one' if len(ms) == 1 else 'latent' if all(share_start(ms[0], m) for m in ms[1:]) else 'audio'
@@ -127,7 +127,8 @@ def _mixed(self:Blend, recipe):
     sr,n = sounds[0].sr,max(1, round(recipe.duration*sounds[0].sr))
     if any(s.sr != sr for s in sounds): warnings.warn(f'models at different rates: all at {sr} Hz', stacklevel=4)
     wide = max(s.channels for s in sounds)
-    ys = [np.pad(s.resample(sr, recipe.loop).y, ((0, wide-s.channels), (0, 1)), 'edge')[:, :n] for s in sounds] # mono in both channels
+    def at_rate(s): return _round(s.y, n) if recipe.loop and s.sr != sr else np.pad(s.resample(sr).y, ((0, 0), (0, 1)), 'edge')[:, :n]
+    ys = [np.pad(at_rate(s), ((0, wide-s.channels), (0, 0)), 'edge') for s in sounds] # mono in both channels
     louds = [Sound(y, sr).loudness_lufs for y in ys] # as they are heard: in both channels a mono sound is twice as strong
     heard = [(l, w, y) for l,(_,w),y in zip(louds, self.sounding, ys) if isfinite(l)]
     if not heard: return sounds[0]
@@ -147,30 +148,33 @@ def play(self:Blend,
     "Play a recipe together"
     if recipe.blend and _shares(recipe.blend) != _shares(self.parts): raise InputError('the recipe of another blend', f'one for {self.name}', 'play_any(recipe), or recipe.replace(blend=[])')
     if recipe.model: raise InputError(f'a recipe for model {recipe.model}', 'one without a model', "recipe.replace(model='')")
-    recipe = recipe.replace(blend=self.parts, version=__version__)
+    recipe = _today(recipe).replace(blend=self.parts)
     if self.kind == 'one': sound = render(self.sounding[0][0], recipe)
     else:
         self._checked(recipe)
         sound = render(self._as_one(), recipe) if self.kind == 'latent' else self._mixed(recipe)
-    if recipe.spatial: sound = spatialize(sound, loop=recipe.loop, **recipe.spatial)
-    return (Model.announce if tell else noop)(Take(sound.y, sound.sr, recipe, self.name))
+    return (Model.announce if tell else noop)(_played(sound, recipe, self.name))
 
 @patch
 def generate(self:Blend,
     duration:float=4., # Seconds, exact to the sample
-    density:float=.5, # Events per second relative to each corpus: 0 sparse, 1 dense
+    density:float=.5, # How often something sounds: 0 sparse, .5 one event after the other, 1 dense
     seed:int=0, # Another seed, another take
     variation:float=.3, # How far sounds are mixed with others: 0 to 1
     phase:str='auto', # 'memory', 'sum', 'heap' or 'auto'
+    trajectory:Trajectory|dict|None=None, # How it moves, see `Trajectory`
+    start:dict|None=None, # Where it begins, as for one model; a place in the memory only in the latent space
+    loop:bool=False, # Whether the end leads into the beginning
     **controls # Quality to value, in units of the blend
 )->Take:
     "A new take of all models"
-    return self.play(Recipe(controls=controls, seed=seed, duration=float(duration), density=density, variation=variation, phase=phase))
+    return self.play(Recipe(controls=controls, seed=seed, duration=duration, density=density, variation=variation, phase=phase,
+                            trajectory=trajectory or {}, start=start or {}, loop=loop))
 
 def _shares(parts):
     "Models and weights, whose ratio alone counts"
-    total = sum(o.get('weight', 0) for o in parts) or 1
-    return [(o['model'], round(o.get('weight', 0)/total, 4)) for o in parts]
+    total = sum(o['weight'] for o in parts) or 1
+    return [(o['model'], round(o['weight']/total, 4)) for o in parts]
 
 def play_any(
     recipe:Recipe, # Of one model or of a blend, for example from the tags of a file

@@ -57,9 +57,9 @@ def _kept(o): return {k: v for k,v in o.items() if k in signature(_written).para
 
 def _write(take, folder, name, o, n=1, taken=frozenset()):
     "A file of a take, as the options of `_written` say, and the record of it; none of those that are `taken`, in small letters, is replaced"
-    from sdaudio.export import depths, export, name_by, sidecar_path, take_path
+    from sdaudio.export import check_format, export, name_by, sidecar_path, take_path
     from sdaudio.many import _numbers
-    if f".{o['format']}" not in depths: raise InputError(f"--format {o['format']}", f"one of: {', '.join(k[1:] for k in depths)}")
+    check_format(o['format'], o['bits'])
     recipe = getattr(take, 'recipe', None)
     if o['names'] and recipe is None: raise InputError(f"--names for '{name}'", 'a sound with a recipe')
     if o['names']: name = name_by(o['names'], recipe, take.by, n)
@@ -125,7 +125,7 @@ def _generate(
     duration:float=None, # Seconds; 4 unless a recipe says otherwise
     n:int=1, # How many takes; their seeds count up
     seed:int=None, # The first take's seed; another seed, another take
-    density:float=None, # Events per second relative to the corpus: 0 sparse, 1 dense
+    density:float=None, # How often something sounds: 0 sparse, .5 one event after the other, 1 dense
     variation:float=None, # How far sounds are mixed with others: 0 to 1
     phase:str=None, # auto, memory, sum or heap
     set:list[str]=None, # A control's value, such as axis1=1.5; may be repeated
@@ -142,8 +142,8 @@ def _generate(
 ):
     "Write takes of a model"
     if n < 1: raise InputError(f'-n {n}', 'at least one take')
-    from sdaudio.export import depths
-    if f".{options['format']}" not in depths: raise InputError(f"--format {options['format']}", f"one of: {', '.join(k[1:] for k in depths)}") # before anything is played
+    from sdaudio.export import check_format
+    check_format(options['format'], options['bits'])
     if recipe or preset: # they beat the settings
         now = dict(set=set, trajectory=trajectory, loop=loop, sweep=sweep)
         set,trajectory,loop,sweep = (v if k in typed else type(v)() for k,v in now.items())
@@ -280,9 +280,12 @@ def _blend(
     duration:float=4., # Seconds
     n:int=1, # How many takes; their seeds count up
     seed:int=0, # The first take's seed
-    density:float=.5, # Events per second relative to each corpus: 0 sparse, 1 dense
+    density:float=.5, # How often something sounds: 0 sparse, .5 one event after the other, 1 dense
     variation:float=.3, # How far sounds are mixed with others: 0 to 1
+    phase:str='auto', # auto, memory, sum or heap
     set:list[str]=None, # A quality that the models share, such as brightness=1.5; may be repeated
+    trajectory:list[str]=[], # How it moves, as for generate; may be repeated
+    loop:bool=False, # The end leads into the beginning
     out:Path=Path('.'), # Folder for the files
     **options # Of files and of space
 ):
@@ -292,7 +295,8 @@ def _blend(
     from sdaudio.generate import Recipe
     blend = Blend(instruments, weight or None)
     say(blend)
-    recipe = Recipe(controls=number_pairs(set), seed=seed, duration=duration, density=density, variation=variation, spatial=_place_of(options))
+    recipe = Recipe(controls=number_pairs(set), seed=seed, duration=duration, density=density, variation=variation, phase=phase,
+                    trajectory=_movement(trajectory), loop=loop, spatial=_place_of(options))
     seeds = range(seed, seed+n)
     yield from _played(blend, [recipe.replace(seed=s) for s in seeds], [f'{blend.name}-{s}' for s in seeds], out, options)
 

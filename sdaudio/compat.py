@@ -10,7 +10,7 @@ import sys
 from functools import cache, lru_cache
 from importlib import import_module, invalidate_caches
 from importlib.util import find_spec
-from math import ceil, gcd
+from math import ceil, gcd, inf
 from types import ModuleType
 
 import numpy as np
@@ -65,7 +65,7 @@ _kaiser_best = dict(lowpass_filter_width=64, rolloff=0.9475937167399596, resampl
 
 def _as_rate(sr):
     "A sample rate as a whole number, or an error in words"
-    if isinstance(sr, bool) or not isinstance(sr, (int, float, np.integer, np.floating)) or not sr > 0 or sr != int(sr):
+    if isinstance(sr, bool) or not isinstance(sr, (int, float, np.integer, np.floating)) or not 0 < sr < inf or sr != int(sr):
         raise InputError(f'sample rate {sr!r}', 'a whole number of samples per second, for example 44100')
     return int(sr)
 

@@ -15,11 +15,11 @@ import torch
 from fastcore.basics import patch
 
 from .config import InputError
-from .generate import Recipe, heard_as
+from .generate import Recipe, Trajectory, heard_as
 from .map import SoundMap
 from .model import Model
 from .scorecard import recollect, remembered, stray
-from .sound import Sound
+from .sound import Sound, open_audio
 from .store import _homely, content_hash, home
 from .take import Report, Take, measure_sound, noise_shows, report as _report
 
@@ -32,32 +32,33 @@ def encode(self:Model,
     variation:float=0., # How much of the nearest remembered sounds is mixed in: 0 to 1
     seed:int=0, # Of what is left to chance
     phase:str='auto', # 'memory' keeps the phases of the recording; 'sum' and 'heap' take those that the network draws
-    trajectory:dict|None=None, # How controls move, see `Trajectory`
+    trajectory:Trajectory|dict|None=None, # How controls move
     loop:bool=False, # Whether the end leads into the beginning
     rounds:int=20, # How often its path is taken nearer to the recording; 0: as the network says at once, which is quicker, with more of the instrument in it
     progress:Callable|None=None, # Called with `(done, total, what)` now and then; what it raises ends the rendering
     **controls # Control name to value, in standard deviations
-)->Take: # Its `source` says how far the recording is from those that were learnt
+)->Take: # Its `source` says how far what went in is from the recordings that were learnt
     "A recording through the network and back, with controls on the way; or its gesture with another one's timbre"
-    path,heard = _as_file(sound)
-    whole = duration or heard.duration
+    path,there = _as_file(sound)
+    whole = there if duration is None else duration
     if whole>600: warnings.warn(f"of {whole:.0f} s the first ten minutes go through the model", stacklevel=2)
     start = dict(file=str(path), hash=content_hash(path)) | (dict(rounds=rounds) if rounds else {})
     if timbre is not None:
-        other,_ = _as_file(timbre)
+        other = _as_file(timbre)[0]
         start |= dict(timbre=str(other), timbre_hash=content_hash(other))
     take = self.play(Recipe(controls=controls, seed=seed, duration=min(whole, 600.), variation=variation, phase=phase, trajectory=trajectory or {}, start=start, loop=loop), progress=progress)
-    take.source = self.like(heard)
+    part = min(take.duration, there)
+    take.source = self.like(sound.cut(0, part) if isinstance(sound, Sound) else Sound.load(path, duration=part))
     return take
 
 def _as_file(sound):
-    "A recording as a file that a recipe can name, and as a sound; a sound without a file is kept under its hash"
+    "A recording as a file that a recipe can name, and its seconds; a sound without a file is kept under its hash"
     if isinstance(sound, Sound):
         kept = home('sounds', f'{blake2b(sound.y.tobytes(), key=str(sound.sr).encode(), digest_size=8).hexdigest()}.wav') # by samples: the file also holds the time
-        return kept if kept.exists() else Sound(sound.y, sound.sr).save(kept, bits=32), sound
+        return kept if kept.exists() else Sound(sound.y, sound.sr).save(kept, bits=32), sound.duration
     path = _homely(sound).resolve()
     if not path.is_file(): raise InputError(f"'{sound}'", "a recording: a file or a Sound")
-    return path, Sound.load(path)
+    with open_audio(path) as f: return path, f.frames/f.samplerate
 
 # %% ../nbs/76_encode.ipynb #6bb80e26
 @patch

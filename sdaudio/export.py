@@ -64,6 +64,14 @@ class ExportConfig(Config):
 # %% ../nbs/63_export.ipynb #39773522
 depths = {'.wav': (16, 24, 32), '.flac': (16, 24), '.mp3': (), '.ogg': (), '.opus': ()} # lossy formats have no depth
 
+def check_format(
+    format:str, # wav, flac, mp3, ogg or opus
+    bits:int|None=None # Depth wanted
+):
+    "Refuse what no file can be written as, before anything is played"
+    if (have := depths.get(f'.{format}')) is None: raise InputError(f"the format '{format}'", f"one of: {', '.join(k[1:] for k in depths)}")
+    if have and bits is not None and bits not in have: raise InputError(f"{bits} bits in .{format}", f"one of: {', '.join(map(str, have))}", 'bits=32 is float and needs .wav')
+
 # %% ../nbs/63_export.ipynb #d6c3f31e
 def take_path(
     folder:str|Path, # Where files go
@@ -105,10 +113,8 @@ def _free(path):
 def _target(path, cfg):
     "A checked path: known format, depth that it has, portable name, folder that exists"
     path = _homely(path)
-    suffix = path.suffix.lower()
-    if suffix not in depths: raise InputError(f"'{path.name}' names no format", f"a name that ends in {' or '.join(depths)}")
-    if depths[suffix] and cfg.bits not in depths[suffix]:
-        raise InputError(f"{cfg.bits} bits in {suffix}", f"one of: {', '.join(map(str, depths[suffix]))}", 'bits=32 is float and needs .wav')
+    if path.suffix.lower() not in depths: raise InputError(f"'{path.name}' names no format", f"a name that ends in {' or '.join(depths)}")
+    check_format(path.suffix[1:].lower(), cfg.bits)
     path = path.with_name(safe_name(path.stem) + path.suffix)
     try:
         with _in_words(path.parent): path.parent.mkdir(parents=True, exist_ok=True)

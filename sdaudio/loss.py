@@ -8,7 +8,7 @@ __all__ = ['LossConfig', 'magnitude_loss', 'ifreq_loss', 'kl_loss', 'active_dims
 # %% ../nbs/30_loss.ipynb #34088f15
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import log, pi
+from math import inf, log, pi
 
 import torch
 from torch import Tensor
@@ -30,10 +30,10 @@ class LossConfig(Config):
     windows: tuple = (512, 1024, 2048, 4096) # Of the multi-resolution STFT, samples; every other one in a step
 
     def __post_init__(self):
-        low = [k for k in ('magnitude','ifreq','mrstft','beta','warmup','kl_floor') if getattr(self, k)<0]
+        low = [k for k in ('magnitude','ifreq','mrstft','beta','warmup','kl_floor') if not 0<=getattr(self, k)<inf]
         if low: raise InputError(', '.join(f"{k}={getattr(self, k)}" for k in low), "weights of zero or more; a negative one has no lower bound")
         if self.heard<1: raise InputError(f"heard={self.heard}", "at least one excerpt")
-        if len(self.windows)<3: raise InputError(f"windows={self.windows}", "three or more")
+        if len(self.windows)<3 or any(w<16 or w%4 for w in self.windows): raise InputError(f"windows={self.windows}", "three or more, each a multiple of four")
 
 # %% ../nbs/30_loss.ipynb #57c24a7e
 def magnitude_loss(

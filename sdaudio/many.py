@@ -22,7 +22,7 @@ from fastcore.basics import patch
 
 from .blend import Blend
 from .config import InputError, SdaudioError, settings_of
-from .export import ExportConfig, depths, export, from_sidecar, name_by, sidecar_path, take_path
+from .export import ExportConfig, check_format, export, from_sidecar, name_by, sidecar_path, take_path
 from .generate import Recipe
 from .history import _keep, keeping_takes
 from .model import Model
@@ -127,7 +127,7 @@ def write_takes(
 )->Iterator: # Of `(path, recipe)`, in the order of the recipes, each when it is written
     "Play recipes into files, on several cores if wanted: the same samples however many"
     from joblib import effective_n_jobs
-    if f'.{format}' not in depths: raise InputError(f"format='{format}'", f"one of: {', '.join(k[1:] for k in depths)}")
+    check_format(format, options.get('bits'))
     if jobs==0: raise InputError('jobs=0', 'how many processes, from 1; or -1 for one on each core')
     whose = dict(blend=model.parts) if isinstance(model, Blend) else dict(model=model.id)
     recipes = [o if o.model or o.blend else o.replace(**whose) for o in recipes]

@@ -84,16 +84,16 @@ class SoundMap:
         "Recordings as dots, a colour for each; takes as lines that start at a ring"
         fig,ink = Plot(figsize=(6.8, 4.4), layout='constrained'),'#7a7a7a'
         ax = fig.subplots()
-        few,colours = len(self.names)<=20,('tab20' if len(self.names)<=20 else 'turbo')
+        dots = []
         for i,name in enumerate(self.names):
             p = self.points[self.files==i]
-            if len(p): ax.scatter(*p.T, s=9, alpha=.7, linewidths=0, color=_colour(i, len(self.names)), label=name if few else None)
+            if len(p): dots.append((ax.scatter(*p.T, s=9, alpha=.7, linewidths=0, color=_colour(i, len(self.names))), name))
         for k,(name,p) in enumerate(self.takes.items()):
             ax.plot(*p.T, color=ink, linewidth=.9, alpha=.8); ax.scatter(*p[0], s=42, facecolors='none', edgecolors=ink); ax.annotate(name, p[0].tolist(), xytext=(5, 5), textcoords='offset points', fontsize=8, color=ink, parse_math=False)
         ax.set(xlabel=f'{self.spread:.0%} of what differs', xticks=[], yticks=[]); ax.xaxis.label.set(color=ink, fontsize=8); ax.set_facecolor('none')
         for o in ax.spines.values(): o.set(color=ink, linewidth=.4)
-        if few:
-            for o in fig.legend(loc='outside right upper', frameon=False, fontsize=7, labelcolor=ink, markerscale=1.5).get_texts(): o.set_parse_math(False) # names of files are no formulas
+        if len(self.names)<=20:
+            for o in fig.legend(*zip(*dots), loc='outside right upper', frameon=False, fontsize=7, labelcolor=ink, markerscale=1.5).get_texts(): o.set_parse_math(False) # names of files are no formulas
         return fig
 
     def typical(self)->list: # Of records as `at` gives them

@@ -47,10 +47,9 @@ from .loss import LossConfig, VAELoss, active_dims
 from .memory import Memory
 from .scorecard import Likeness, Scorecard, decoded, likeness, measure_phase, scorecard as _measured
 from .sound import Sound
-from .spatial import spatialize
 from .spectrogram import PictureStats, SpecConfig, denormalise
 from .store import _homely, home, load_tensors, pick, read_json, read_meta, safe_name, save_tensors, unique_path, write_json
-from .take import Take
+from .take import Take, _played
 from .trainer import TrainConfig, Trainer, together
 from .vae import VAE, VAEConfig
 
@@ -123,11 +122,9 @@ class Model:
         if recipe.model not in ('', self.id):
             raise InputError(f"a recipe for model {recipe.model}", f"one for {self.name} ({self.id})", "load that model, or use recipe.replace(model='')")
         if recipe.blend: raise InputError("the recipe of a blend", "all of its models", "play_any(recipe), which finds them in the library")
-        if recipe.version!=__version__: warnings.warn(f"a recipe of sdaudio {recipe.version}; this is {__version__}, which may sound different", stacklevel=2)
-        recipe = recipe.replace(model=self.id, version=__version__)
+        recipe = _today(recipe).replace(model=self.id)
         with _Files(recipe.duration>=(5 if recipe.start.get('rounds') else 60) and not progress, 1, 'playing') as tick: sound = render(self, recipe, progress or tick)
-        if recipe.spatial: sound = spatialize(sound, loop=recipe.loop, **recipe.spatial)
-        return (self.announce if tell else noop)(Take(sound.y, sound.sr, recipe, self.name))
+        return (self.announce if tell else noop)(_played(sound, recipe, self.name))
 
     @classmethod
     def announce(cls,
@@ -139,7 +136,7 @@ class Model:
 
     def generate(self,
         duration:float=4., # Seconds, exact to the sample
-        density:float=.5, # Events per second relative to the corpus: 0 sparse, 1 dense
+        density:float=.5, # How often something sounds: 0 sparse, .5 one event after the other, 1 dense
         seed:int=0, # Another seed, another take
         variation:float=.3, # How far sounds are mixed with others: 0 to 1
         phase:str='auto', # 'memory', 'sum', 'heap' or 'auto'
@@ -149,9 +146,8 @@ class Model:
         **controls # Control name to value, in standard deviations
     )->Take:
         "A new take"
-        move = trajectory.to_record() if isinstance(trajectory, Trajectory) else trajectory or {}
-        return self.play(Recipe(controls=controls, seed=seed, duration=float(duration), density=density, variation=variation, phase=phase,
-                                trajectory=move, start=start or {}, loop=loop))
+        return self.play(Recipe(controls=controls, seed=seed, duration=duration, density=density, variation=variation, phase=phase,
+                                trajectory=trajectory or {}, start=start or {}, loop=loop))
 
     def __repr__(self):
         t = self.about.get('training', {})
@@ -165,6 +161,11 @@ class Model:
         ctl = ''.join(f'<tr><td style="text-align:left"><code>{escape(c.name)}</code></td><td>{c.safe_low:+.1f} .. {c.safe_high:+.1f}</td><td style="text-align:left">{escape(c.about)}</td></tr>' for c in self.controls)
         return (f'<b>{escape(self.name)}</b> <code>{self.id}</code><table>{rows}</table>'
                 f'<table><tr><th style="text-align:left">control</th><th>safe</th><th style="text-align:left">one unit does</th></tr>{ctl}</table>')
+
+def _today(recipe):
+    "A recipe as this version plays it; that it is of another one is said"
+    if recipe.version!=__version__: warnings.warn(f"a recipe of sdaudio {recipe.version}; this is {__version__}, which may sound different", stacklevel=3)
+    return recipe.replace(version=__version__)
 
 # %% ../nbs/70_model.ipynb #22bbb111
 def start_model(

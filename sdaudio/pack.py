@@ -21,7 +21,7 @@ from .config import Config, InputError, settings_of
 from .store import _in_words, safe_name, unique_path, write_bytes
 from .features import describe, descriptors
 from .generate import Recipe
-from .export import export, from_sidecar, name_by, take_path
+from .export import ExportConfig, check_format, export, from_sidecar, name_by, take_path
 from .take import Take
 
 # %% ../nbs/68_pack.ipynb #52fafdae
@@ -41,6 +41,10 @@ class PackConfig(Config):
     def __post_init__(self):
         if not 1 <= self.n <= 128: raise InputError(f'n={self.n}', '1 to 128, as many as a keyboard has notes')
         if self.of and self.of < self.n: raise InputError(f'{self.n} samples of {self.of} takes', 'at least as many takes')
+        if not hasattr(self.seed, '__index__'): raise InputError(f'seed={self.seed!r}', 'a whole number')
+        if not self.loudness_lufs > -70: raise InputError(f'loudness_lufs={self.loudness_lufs}', 'above -70 LUFS, below which nothing counts as heard')
+        check_format(self.format, self.bits)
+        ExportConfig(ceiling_db=self.ceiling_db)
 
 # %% ../nbs/68_pack.ipynb #2890acdd
 def coordinates(

@@ -19,7 +19,7 @@ from torch import Tensor
 from .config import Config, CorpusError
 from .dataset import Excerpts
 from .device import trim
-from .generate import Recipe, heard_as, render
+from .generate import Recipe, heard_as, own_density, render
 from .istft import fill_masked, from_bands, lend_phase, settle
 from .loss import mr_distance
 from .memory import Memory
@@ -357,12 +357,12 @@ def nearest(
     return torch.cat([recollect(model, r, n)[None] for r in best])
 
 def _takes(model, fresh, takes=8, seconds=3., n=64):
-    "Stretches of takes as a crowd and one by one, beside other crowds; `fresh` are recordings that were not learnt"
+    "Stretches of takes, as dense as the recordings, as a crowd and one by one, beside other crowds; `fresh` are recordings that were not learnt"
     cfg,floor,memory = model.spec,model.stats.floor,model.memory
     rows,files,known = remembered(memory, n, 4)
     usual,real = stray(rows, files, known, n),known[::n//4]
     real = real[torch.linspace(0, len(real)-1, min(400, len(real))).long()] # from everywhere, not from the first files
-    y = torch.stack([torch.from_numpy(render(model, Recipe(seed=i, duration=seconds)).y.copy()) for i in range(takes)])
+    y = torch.stack([torch.from_numpy(render(model, Recipe(seed=i, duration=seconds, density=own_density(model))).y.copy()) for i in range(takes)])
     length = (n-1)*cfg.hop_length
     pieces = y[...,:y.shape[-1]//length*length].unflatten(-1, (-1, length)).movedim(-2, 1).flatten(0, 1).squeeze(1)
     made = textures_of(pieces, cfg, floor)
@@ -415,11 +415,13 @@ class Likeness:
         novelty:float, # Percent, as `novelty` gives it
         rows:list, # A dict for each: `file`, `start` seconds, `distance_db`, `row` of the memory
         sounds:list, # Of `Sound`, one for each row
-        away:list=() # dB, how far each stretch of the sound is from its nearest recording
-    ): self.novelty,self.rows,self.sounds,self.away = novelty,rows,sounds,away
+        away:list=(), # dB, how far each stretch of the sound is from its nearest recording
+        heard:bool=True # Whether there is anything to be heard in the sound
+    ): self.novelty,self.rows,self.sounds,self.away,self.heard = novelty,rows,sounds,away,heard
 
     def words(self)->str:
         "The novelty in a sentence"
+        if not self.heard: return 'Nothing can be heard in it'
         return f"Further from the recordings than {self.novelty:.0f} % of the recordings are from each other" + ('; nearly a copy' if self.novelty<5 else '')
 
     def __repr__(self):
@@ -442,14 +444,16 @@ def likeness(
     y = torch.nn.functional.pad(y, (0, max(0, length-y.shape[-1]))).unfold(-1, length, length//2).movedim(-2, 0)
     rows,files,known = remembered(model.memory, n, 4)
     heard = y.abs().flatten(1).amax(1) > 1e-3*y.abs().max().clamp(min=1e-9)
-    d = torch.cdist(textures_of(y[heard] if heard.any() else y, cfg, model.stats.floor), known)/known.shape[1]**.5
-    new = novelty(d.amin(1), stray(rows, files, known, n))
+    looks = textures_of(y[heard] if heard.any() else y[:1], cfg, model.stats.floor)
+    near = [torch.cdist(o, known)/known.shape[1]**.5 for o in looks.split(256)] # a matrix of all would grow with both
+    away,d = torch.cat([o.amin(1) for o in near]),torch.stack([o.amin(0) for o in near]).amin(0)
+    new = novelty(away, stray(rows, files, known, n))
     found = []
-    for k in d.amin(0).argsort().tolist(): # the nearest first, and each place once
+    for k in d.argsort().tolist(): # the nearest first, and each place once
         if len(found)<most and all(files[k]!=files[o] or abs(rows[k]-rows[o])>=n for o in found): found.append(k)
     about = []
     for k in found:
         first,_,i,frame = model.memory.stretch(rows[k]).tolist()
         start = max(0, (frame+rows[k].item()-first)/cfg.fps)
-        about.append(dict(file=names[i] if i<len(names) else f'file {i+1}', start=round(start, 3), distance_db=round(d[:,k].min().item(), 2), row=rows[k].item()))
-    return Likeness(round(new.median().item(), 1), about, [Sound(recollect(model, rows[k].item(), n).numpy(), cfg.sr) for k in found], d.amin(1).tolist())
+        about.append(dict(file=names[i] if i<len(names) else f'file {i+1}', start=round(start, 3), distance_db=round(d[k].item(), 2), row=rows[k].item()))
+    return Likeness(round(new.median().item(), 1), about, [Sound(recollect(model, rows[k].item(), n).numpy(), cfg.sr) for k in found], away.tolist(), bool(heard.any()))

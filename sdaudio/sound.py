@@ -110,8 +110,11 @@ def resample(self:Sound,
     "At another sample rate"
     if sr == self.sr: return self
     if not loop: return self._new(_resample(self.y, self.sr, sr), sr)
-    more = self._new(np.pad(self.y, ((0, 0), (self.sr, self.sr)), 'wrap')).resample(sr) # a second more on both sides
-    return self._new(more.y[:, sr:sr-(-self.n*sr//self.sr)], sr)
+    return self._new(_round(self.y, max(1, round(self.n*sr/self.sr))), sr)
+
+def _round(y, n):
+    "Loops `(channels, samples)` with `n` samples instead: a loop is as periodic as its spectrum, whatever its length comes to"
+    return scipy.signal.resample(y.astype(np.float64), n, axis=1).astype(np.float32)
 
 @patch
 def mono(self:Sound)->Sound:

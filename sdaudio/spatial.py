@@ -11,6 +11,7 @@ import warnings
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from math import isfinite
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from .sound import Sound
 class SpatialConfig(Config):
     "Where a sound is, and how much room it takes"
     kind: str = 'stereo' # 'stereo' for loudspeakers, 'binaural' for headphones
-    width: float = 1. # Stereo: 0 mono to 1.5 wide; a stereo sound is as it was at 1
+    width: float = 1. # Stereo: 0 mono to 1.5 wide; a stereo sound is as it was at 1, a mono one is spread from 0 on
     depth: float = 0. # Stereo: 0 near to 1 far
     azimuth: float = 0. # Binaural: degrees to the right; 0 in front, 90 right, -90 left, 180 behind
     elevation: float = 0. # Binaural: degrees upwards, -90 to 90
@@ -37,7 +38,9 @@ class SpatialConfig(Config):
     ceiling_db: float = -.4 # The peak is not above it, in dB of full scale
 
     def __post_init__(self):
-        for k,v in dict(path=tuple(map(tuple, self.path))).items(): object.__setattr__(self, k, v)
+        try: object.__setattr__(self, 'path', tuple(tuple(map(_plain, o)) for o in self.path))
+        except TypeError: raise InputError(f'path={self.path!r}', '(share of the duration, azimuth, elevation, distance) for each point') from None
+        for k in ('width','depth','azimuth','elevation','distance','spread','ceiling_db'): object.__setattr__(self, k, _plain(getattr(self, k)))
         if self.kind not in _own: raise InputError(f'kind={self.kind!r}', f"one of: {', '.join(_own)}")
         stray = [f.name for f in fields(self) if f.name in _own[_other[self.kind]] and getattr(self, f.name) != f.default]
         if stray: raise InputError(f"{', '.join(stray)} with kind='{self.kind}'", f"settings of its own: {', '.join(_own[self.kind])}", f"kind='{_other[self.kind]}'")
@@ -51,6 +54,8 @@ class SpatialConfig(Config):
     def brief(self)->dict: # For `Recipe.spatial`
         "What differs from the defaults, and the kind"
         return {k: v for k,v in self.to_dict().items() if k == 'kind' or v != type(self)().to_dict()[k]}
+
+def _plain(v): return float(v) if isinstance(v, Real) and not isinstance(v, (int, float)) else v # a number of NumPy's
 
 _own = dict(stereo=('width', 'depth'), binaural=('azimuth', 'elevation', 'distance', 'path', 'spread', 'sofa', 'sofa_id'))
 _other = dict(stereo='binaural', binaural='stereo')

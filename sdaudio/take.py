@@ -76,7 +76,12 @@ def spatialize(self:Take,
     if self.recipe.spatial: raise InputError('a take that has its place already', 'one as the model gave it', "model.play(take.recipe.replace(spatial={}))")
     cfg = settle(SpatialConfig.from_dict(dict(kind=kind, **kwargs)))
     s = _spatialize(self, loop=self.recipe.loop, **cfg.to_dict())
-    return Take(s.y, s.sr, self.recipe.replace(spatial=cfg.brief()), self._by)
+    return Take(s.y, s.sr, self.recipe.replace(spatial=cfg.brief()), self._by, self.source)
+
+def _played(sound, recipe, by):
+    "A sound as a take, in the place that its recipe says"
+    take = Take(sound.y, sound.sr, recipe.replace(spatial={}), by)
+    return take.spatialize(**recipe.spatial) if recipe.spatial else take
 
 # %% ../nbs/65_take.ipynb #88e0efbb
 def measure_sound(

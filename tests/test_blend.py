@@ -11,7 +11,7 @@ from sdaudio.blend import Blend, _alike, play_any, share_start
 from sdaudio.config import FileError, InputError
 from sdaudio.export import from_sidecar, from_tags
 from sdaudio.features import describe, descriptors
-from sdaudio.generate import Recipe
+from sdaudio.generate import Recipe, Trajectory
 from sdaudio.history import History
 from sdaudio.latent import Control
 from sdaudio.library import Library
@@ -113,6 +113,9 @@ def test_refused(models):
     with pytest.raises(InputError, match='without a model'): both.play(Recipe(model=models['tabla'].id))
     with pytest.raises(InputError, match='twice'): Blend([models['tabla'], models['tabla']])
     with pytest.raises(InputError): play_any(Recipe(blend=[dict(model='gone', weight=1., name='gone')]))
+    with pytest.raises(InputError, match="'gone'"): Blend('gone')
+    for blend in (['a', 'b'], [dict(model='a')], dict(model='a', weight=1.)):
+        with pytest.raises(InputError, match='blend='): Recipe(blend=blend)
 
 def test_pack_of_a_model(models, tmp_path):
     "On real recordings: distinct, equally loud, below the ceiling, findable again"
@@ -174,3 +177,35 @@ def test_other_weights_are_another_blend(models):
     for weights in ((.25, .75), (1, 3)): # only their ratio counts, in the recipe too
         r = take.recipe.replace(blend=[dict(o, weight=w) for o,w in zip(take.recipe.blend, weights)])
         assert np.array_equal(Blend(ms, [1, 3]).play(r).y, take.y)
+
+def test_a_recipe_of_another_version_is_named(models):
+    both = Blend([models['tabla'], models['loops']], np.array([.5, .5], np.float32))
+    with pytest.warns(UserWarning, match='sdaudio 0.0.1'): both.play(Recipe(duration=.3, version='0.0.1'))
+
+def test_a_blend_moves_and_loops(models):
+    "As a take of one model does, by the same arguments"
+    both = Blend([models['tabla'], models['strings']])
+    take = both.generate(1., seed=1, loop=True, trajectory=Trajectory(walk=.1))
+    assert take.recipe.loop and take.recipe.trajectory == dict(walk=.1)
+    assert np.array_equal(take.y, both.play(Recipe(duration=1., seed=1, loop=True, trajectory=dict(walk=.1))).y)
+
+def test_a_loop_of_models_at_two_rates_has_no_seam(models, monkeypatch):
+    "A tone that closes, at 44100 and 48000; the seam is looked at with the end before the beginning"
+    a, b = models['tabla'], models['strings']
+    both, n = Blend([a, b]), round(1.2345*48000)
+    def tone(model, recipe):
+        sr = 44100 if model.vae is b.vae else 48000
+        m = round(recipe.duration*sr)
+        return Sound(.3*np.sin(2*np.pi*6172*np.arange(m)/m), sr)
+    monkeypatch.setattr(blends, 'render', tone)
+    with pytest.warns(UserWarning, match='different rates'): y = both.play(Recipe(duration=1.2345, loop=True)).y[0]
+    def away(v): # from a single tone, dB
+        P = np.abs(np.fft.rfft(v*np.blackman(len(v))))**2
+        k = P.argmax()
+        return 10*np.log10((P[:k-80].sum()+P[k+80:].sum())/P.sum())
+    assert len(y) == n and away(np.roll(y, n//2)[n//2-4096:n//2+4096]) < away(y[n//2-4096:n//2+4096])+6
+
+@pytest.mark.parametrize('bad', [dict(bits=13), dict(format='xyz'), dict(ceiling_db=3.), dict(loudness_lufs=-80.), dict(loudness_lufs=float('nan')), dict(seed=1.5)])
+def test_a_pack_is_refused_before_anything_is_played(models, tmp_path, bad, monkeypatch):
+    monkeypatch.setattr(type(models['tabla']), 'play', lambda *_, **__: pytest.fail('it was played'))
+    with pytest.raises(InputError): sample_pack(models['tabla'], tmp_path/'p', n=2, **bad)

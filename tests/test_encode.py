@@ -11,7 +11,7 @@ import torch
 from sdaudio.config import FileError, InputError
 from sdaudio import refine
 from sdaudio.encode import SoundMap
-from sdaudio.generate import heard_as, write_score
+from sdaudio.generate import Recipe, Trajectory, envelope, heard_as, write_score
 from sdaudio.scorecard import decoded, halves, logmel_db, mr, sound_of
 from sdaudio.sound import Sound
 
@@ -166,3 +166,32 @@ def test_in_a_process_that_has_trained_nothing(demo, tmp_path):
     words = f"import sdaudio.encode; from sdaudio.model import Model; from sdaudio.device import pick_threads; import torch\nwith torch.no_grad(): print(Model.load({str(tmp_path/'it.sdaudio')!r}).encode({str(path)!r}, rounds=2).n, pick_threads())"
     done = subprocess.run([sys.executable, '-c', words], capture_output=True, text=True, env={k: v for k,v in os.environ.items() if k not in ('OMP_NUM_THREADS', 'SDAUDIO_THREADS')})
     assert done.returncode==0, done.stderr
+
+def test_only_the_part_that_is_asked_for_is_read(demo, tmp_path, monkeypatch):
+    "And a duration of zero is none, and an empty recording is no copy"
+    _,demo,_ = demo
+    long = Sound(np.tile(demo.generate(1., seed=2).y, 8), 48000)
+    path, read = long.save(tmp_path/'long.wav'), []
+    monkeypatch.setattr(Sound, 'load', classmethod(lambda cls, p, start=0., duration=None, load=Sound.load: (s := load(p, start, duration), read.append(s.duration))[0]))
+    for sound in (path, long):
+        take = demo.encode(sound, duration=1., rounds=0)
+        assert take.duration == 1 and len(take.source.away) <= 2 < len(demo.like(long).away)
+    assert max(read) <= 1.6
+    for bad in (0, -1):
+        with pytest.raises(InputError, match='duration'): demo.encode(path, duration=bad)
+    assert 'Nothing' in demo.like(Sound(np.zeros(48000), 48000)).words()
+
+def test_a_trajectory_goes_in_as_it_is(demo):
+    _,demo,_ = demo
+    sound = demo.generate(1., seed=2)
+    take = demo.encode(sound, rounds=0, trajectory=Trajectory(curves=dict(density=[(0, 0), (1, 1)])))
+    assert take.recipe.trajectory['curves']['density'] == [[0., 0.], [1., 1.]]
+    assert demo.encode(sound, rounds=0).spatialize(width=1.2).source is not None
+
+@pytest.mark.parametrize('bad', [dict(start='x.wav'), dict(start=[1]), dict(spatial='binaural'), dict(trajectory='up'), dict(duration='abc')])
+def test_what_is_no_recipe_is_refused(bad):
+    with pytest.raises(InputError): Recipe(**bad)
+
+def test_an_envelope_of_silence_is_low():
+    assert {v for _,v in envelope(Sound(np.zeros(4800), 48000), .2, .9)} == {.2}
+    with pytest.raises(InputError, match='reach'): envelope(Sound(np.zeros(4800), 48000), reach=0)

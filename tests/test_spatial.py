@@ -1,9 +1,11 @@
 "Width, depth and a place around the head, measured on real recordings and by the formulas they come from."
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from sdaudio import spatial
 from sdaudio.config import FileError, InputError
 from sdaudio.export import from_tags
 from sdaudio.generate import Recipe, Trajectory
@@ -162,7 +164,7 @@ def test_sofa(tmp_path):
     with pytest.raises(FileError, match='no head'): spatialize(noise(), 'binaural', sofa=str(tmp_path/'no.sofa'))
 
 @pytest.mark.parametrize('bad', [dict(kind='5.1'), dict(width=2), dict(width=float('nan')), dict(azimuth=3), dict(kind='binaural', width=.5), dict(kind='binaural', distance=0), dict(kind='binaural', path=((0, 1, 2),)),
-                                 dict(kind='binaural', path=((2, 0, 0, 1),)), dict(depth=-1), dict(wide=1)])
+                                 dict(kind='binaural', path=((2, 0, 0, 1),)), dict(depth=-1), dict(wide=1), dict(kind='binaural', path=(1, 2))])
 def test_refused(bad):
     with pytest.raises(InputError): spatialize(noise(), **bad)
 
@@ -176,3 +178,11 @@ def test_a_head_is_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for k in ('HOME', 'USERPROFILE'): monkeypatch.setenv(k, str(tmp_path))
     for p in ('head.sofa', '~/head.sofa'): assert settle(SpatialConfig(kind='binaural', sofa=p)).sofa == str(tmp_path/'head.sofa')
+
+def test_a_number_of_numpy_is_a_number(): assert np.array_equal(spatialize(noise(), width=np.float32(.5)).y, spatialize(noise(), width=.5).y)
+
+def test_a_played_place_knows_its_head(demo, tmp_path, monkeypatch):
+    "A recipe that was written by hand gets the content of the file that it was played with"
+    monkeypatch.setattr(spatial, '_sofa_id', lambda path: 'abc'); monkeypatch.setattr(spatial, '_binaural', lambda y, *_: np.repeat(y, 2, 0)[:2])
+    take = demo[1].play(Recipe(duration=.2, spatial=dict(kind='binaural', sofa='h.sofa')))
+    assert take.recipe.spatial['sofa_id'] == 'abc' and take.recipe.spatial['sofa'] == str(Path('h.sofa').absolute())
