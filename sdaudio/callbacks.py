@@ -39,6 +39,9 @@ class ShowProgress(Callback):
         self.bar.start()
         if trainer.step: self._print(f"going on from step {trainer.step}" + (f", {trainer.share:.0%} of the budget is used up" if trainer.share else ''))
 
+    def broken(self, trainer):
+        if hasattr(self, 'bar'): self.bar.stop()
+
     def _print(self, words): self.bar.console.print(words, highlight=False, markup=False)
     def after_step(self, trainer): self.bar.update(self.task, completed=trainer.share, description=_far(trainer))
     def after_note(self, trainer): self._print(f"note: {trainer.notes[-1]['words']}")
@@ -143,8 +146,9 @@ class JsonLines(Callback):
         **more # Further entries, plain JSON
     ):
         "Write a line"
-        print(json.dumps(dict(event=event, step=trainer.step, share=round(trainer.share, 4), seconds=round(trainer.elapsed, 2)) | more,
-                         allow_nan=False), file=self.out, flush=True)
+        line = json.dumps(dict(event=event, step=trainer.step, share=round(trainer.share, 4), seconds=round(trainer.elapsed, 2)) | more, allow_nan=False)
+        try: print(line, file=self.out, flush=True)
+        except BrokenPipeError: trainer.cancel('nobody reads the events any more')
 
     def before_fit(self, t): self.say('start', t, budget=t.arc['budget'], judged_on=t.judged_on)
     def after_step(self, t): self.say('step', t, eta=None if t.eta is None else round(t.eta, 1), terms={k: v.item() for k,v in t.terms.items()})
@@ -178,20 +182,26 @@ class Checkpoints(Callback):
 
     def paths(self)->list: # Of files, oldest first
         "The checkpoints that are there"
-        return sorted(self.folder.glob('latest-*.safetensors'))
+        return _numbered(self.folder, 'latest')
 
     def restore(self, trainer):
         self.last,there = time.monotonic(),self.paths()
         for p in self.folder.glob('.*.sdaudio-tmp'): p.unlink(missing_ok=True) # half-written by a killed training
         for path in reversed(there):
             try: about = load_checkpoint(path, self._nets(trainer), trainer.opt, trainer.rng)
-            except FileError as e: self._aside(path, e); continue
+            except FileError as e:
+                if isinstance(e.__cause__, OSError): raise # it is there, and perhaps whole
+                self._aside(path, e); continue
             trainer.set_state(about)
             self._restore_best(trainer)
             if self._taken()==trainer.step: trainer.arc = {} # the model was handed over: what comes now is more
             self.resumed = True
             break
-        if there and not self.resumed: warnings.warn("no checkpoint can be read: the training begins anew", stacklevel=2)
+        if there and not self.resumed:
+            aside = unique_path(self.folder/'before')
+            aside.mkdir()
+            for p in [*_numbered(self.folder, 'best'), *_numbered(self.folder, 'rung')]: p.replace(aside/p.name)
+            warnings.warn(f"no checkpoint can be read: the training begins anew; the best version and the ladder of the earlier one are in {aside}", stacklevel=2)
         self._forget_after(trainer.step)
 
     def _restore_best(self, trainer):
@@ -212,7 +222,7 @@ class Checkpoints(Callback):
 
     def _forget_after(self, step):
         "What was written later than the point from which training goes on will come again"
-        for p in [*self.folder.glob('best-*.safetensors'), *self.folder.glob('rung-*.safetensors')]:
+        for p in [*_numbered(self.folder, 'best'), *_numbered(self.folder, 'rung')]:
             if int(p.stem[5:])>step: p.unlink(missing_ok=True)
 
     def before_fit(self, trainer): self.complete = bool(trainer.arc['done']) # kept already
@@ -244,7 +254,7 @@ class Checkpoints(Callback):
         named = set()
         for p in self.paths():
             with suppress(FileError): named.add((read_meta(p).get('kept') or {}).get('step'))
-        for p in self.folder.glob('best-*.safetensors'):
+        for p in _numbered(self.folder, 'best'):
             if int(p.stem[5:]) not in named: p.unlink(missing_ok=True)
 
     def take(self,
@@ -267,6 +277,8 @@ class Checkpoints(Callback):
 
     def _best(self, trainer): return self.folder/f"best-{trainer.kept['step']:08d}.safetensors"
     def _nets(self, trainer): return dict(vae=trainer.vae, averaged=trainer.averaged)
+
+def _numbered(folder, kind): return sorted(p for p in Path(folder).glob(f'{kind}-*.safetensors') if p.stem[len(kind)+1:].isdecimal()) # not a copy that somebody's disk has made
 
 # %% ../nbs/52_callbacks.ipynb #b21194e3
 class Ladder(Callback):
@@ -295,8 +307,12 @@ class Ladder(Callback):
 def list_rungs(
     folder:Path # Of a training
 )->list: # Of dictionaries: `step`, `seconds`, `mr`, `path`; earliest first
-    "The versions that were kept along the way"
-    return [{k: v for k,v in read_meta(p).items() if k!='sum'} | dict(path=p) for p in sorted(Path(folder).glob('rung-*.safetensors'))]
+    "The versions that were kept along the way; of one that cannot be read, which is said, the step alone is known"
+    def known(p):
+        try: return {k: v for k,v in read_meta(p).items() if k!='sum'}
+        except FileError as e: warnings.warn(f"a rung of the ladder: {str(e).splitlines()[0]}", stacklevel=4)
+        return dict(step=int(p.stem[5:]), seconds=None, mr=None)
+    return [known(p) | dict(path=p) for p in _numbered(folder, 'rung')]
 
 # %% ../nbs/52_callbacks.ipynb #ecf8abd6
 class Previews(Callback):

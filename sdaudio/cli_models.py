@@ -45,7 +45,7 @@ def _card(
     m = Model.load(name)
     yield (card := m.card()), dict(name=m.name, card=card)
 
-@command('model ladder', gives=(dict(rung=int, step=int, seconds=float, mr=(float, None), path=str), dict(path=str, name=str, id=str)))
+@command('model ladder', gives=(dict(rung=int, step=int, seconds=(float, None), mr=(float, None), path=str), dict(path=str, name=str, id=str)))
 def _ladder(
     name:str, # A model in the library, or a path
     *,
@@ -60,7 +60,7 @@ def _ladder(
         yield path, dict(path=str(path), name=one.name, id=one.id)
         return
     for i,o in enumerate(m.ladder):
-        yield f"{i}\tstep {o['step']}\t{o['seconds']:.0f} s" + (f"\tMR {o['mr']:.3f}" if o['mr'] else ''), dict(rung=i) | o | dict(path=str(o['path']))
+        yield f"{i}\tstep {o['step']}" + ('\tdamaged' if o['seconds'] is None else f"\t{o['seconds']:.0f} s") + (f"\tMR {o['mr']:.3f}" if o['mr'] else ''), dict(rung=i) | o | dict(path=str(o['path']))
 
 def _model_record(o):
     from sdaudio.model import model_path

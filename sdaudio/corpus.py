@@ -46,12 +46,13 @@ def _natural(p):
 
 def _find(root, closed=None):
     "Audio files below a folder and behind its links, in natural order, and in `closed` the folders that cannot be read; hidden ones are skipped, whatever the folders above are called"
-    found,seen,todo = [],set(),[root]
+    found,seen,todo,own = [],set(),[root],os.path.realpath(data_folder())
+    if Path(os.path.realpath(root)).is_relative_to(own): own = None # who asks for what sdaudio keeps gets it; elsewhere its previews are no recordings
     for start in todo: # each folder once, and what lies there itself before what a link leads to
         if start is not root and os.path.realpath(start) in seen: continue
         for d,dirs,names in os.walk(start, onerror=lambda e: closed is not None and closed.append(Path(e.filename))):
             seen.add(os.path.realpath(d))
-            dirs[:] = [o for o in dirs if not o.startswith('.') and os.path.realpath(os.path.join(d, o)) not in seen]
+            dirs[:] = [o for o in dirs if not o.startswith('.') and os.path.realpath(os.path.join(d, o)) not in seen | {own}]
             todo += [o for n in dirs if os.path.islink(o := os.path.join(d, n))]
             found += [Path(d)/o for o in names if not o.startswith('.') and Path(o).suffix.lower() in _suffixes | _foreign]
     return sorted(found, key=lambda p: _natural(p.relative_to(root).as_posix()))
@@ -74,6 +75,7 @@ def _bytes_of(p):
 def _gather(src, closed=None):
     "`(root, files)` of a folder, a file, or a list of both; folders that cannot be read are noted in `closed`"
     one = isinstance(src, (str, os.PathLike))
+    if one and not str(src): raise InputError("a folder without a name", 'a folder with recordings', "'.' for this one")
     paths = [_homely(o) for o in ([src] if one else src)]
     absent = [f"'{o}'" for o in paths if _bytes_of(o) is None]
     if absent and one: raise _absent(src)
@@ -137,6 +139,7 @@ class _Meter:
         self.sr,self.channels,self.n,self.peak,self.bad,self.clipped,self.power,self.mid = sr,channels,0,0.,0,0,0.,0.
         self.means,self.env,self.lo,self.hi,self.bands,self.loud = [],[],[],[],[],[]
         self.rest,self.hiss,self.vast = np.zeros((channels, 0), np.float32),0,0
+        self.edge,self.whole_of = 0.,[] if seconds < .4 else None # the peak that clipping was looked for at; the samples of a short sound
         self.digest = blake2b(f'{sr} {channels}'.encode(), digest_size=8)
         self.steep = steep # a step that is more than the coarseness of the file
         fine = max(1, round(sr/400))
@@ -153,7 +156,10 @@ class _Meter:
         self.n += y.shape[1]
         top = float(max(y.max(), -y.min()))
         self.peak = max(self.peak, top)
-        if top > .98: self.clipped,self.hiss = self.clipped+_flat_tops(y, self.steep),self.hiss+_hiss(y, self.step)
+        if top > .98: self.hiss += _hiss(y, self.step)
+        if top > max(.7, 1.01*self.edge): self.edge,self.clipped = top,0 # what is clipped may have been turned down since
+        if top > .98*max(self.edge, .7): self.clipped += _flat_tops(y, self.steep, self.edge)
+        if self.whole_of is not None: self.whole_of.append(y)
         y = np.concatenate([self.rest, y], 1)
         k = y.shape[1]//self.step*self.step
         if k: self.measure(y[:, :k], self.step)
@@ -205,6 +211,9 @@ def end(self:_Meter):
     if self.rest.shape[1]: self.measure(self.rest, self.rest.shape[1])
     for o in ('means', 'env', 'lo', 'hi', 'loud'): setattr(self, o, np.concatenate(getattr(self, o) or [np.zeros(0)]))
     self.dc = _offset(self.means, self.env, self.channels)
+    if self.whole_of and self.n >= 40*self.fine: # too short for steps of 50 ms, long enough for many of 2.5
+        y = np.concatenate(self.whole_of, 1)[:, :self.n//self.fine*self.fine].reshape(self.channels, -1, self.fine)
+        self.dc = _offset(y.mean(2).T, np.square(y).mean((0, 2)), self.channels)
     self.power,self.mid = (float(o)/max(1, self.n*self.channels) for o in (self.power, self.mid))
     self.level = max(0., self.power-float((self.dc**2).mean()))**.5 # RMS without the offset
     side = self.power-self.mid-((self.dc[0]-self.dc[1])/2)**2 if self.channels == 2 else 0.
@@ -215,7 +224,7 @@ def end(self:_Meter):
     self.shape = np.log(np.maximum(self.env, max(1e-12, 1e-4*self.env.max()))) if len(self.env) else self.env
     self.shape = self.shape-self.shape.mean() if len(self.shape) else self.shape
     self.lo,self.hi = (_thin(o[:, None], 1200, f)[:, 0] for o,f in ((self.lo, np.min), (self.hi, np.max)))
-    self.rest = self.means = self.loud = None # an hour leaves 300 kB
+    self.rest = self.means = self.loud = self.whole_of = None # an hour leaves 300 kB
     self.digest = self.digest.hexdigest()
     return self
 
@@ -236,10 +245,10 @@ def _loudness(power, k, quiet=-70.):
 # %% ../nbs/11_corpus.ipynb #98974985
 _steep = dict(PCM_U8=.02, PCM_S8=.02, ULAW=.08, ALAW=.08) # two steps of such a file
 
-def _flat_tops(y, steep=5e-3):
-    "Places near full scale that the wave runs into steeply and where it then stands still"
+def _flat_tops(y, steep=5e-3, peak=1.):
+    "Places near the peak that the wave runs into steeply and where it then stands still"
     d = np.abs(np.diff(y))
-    return int(((np.abs(y[:, 1:-2]) > .98) & (d[:, :-2] > steep) & (d[:, 1:-1] < 2e-4) & (d[:, 2:] < 2e-4)).sum())
+    return int(((np.abs(y[:, 1:-2]) > .98*peak) & (d[:, :-2] > steep) & (d[:, 1:-1] < 2e-4) & (d[:, 2:] < 2e-4)).sum())
 
 def _hiss(y, step):
     "Steps in which every channel is white noise that fills the whole scale: data that is no sound, read as sound"
@@ -302,7 +311,7 @@ class _Seen:
         "Write down what is new, all at once"
         if self.new: self._do('insert or replace into seen values (?,?)', [*self.new.items()], True)
 
-_LOOK = 2 # raise it when files are looked into differently
+_LOOK = 3 # raise it when files are looked into differently
 
 def _packed(m):
     "A meter as bytes that hold numbers only"
@@ -526,6 +535,13 @@ def _agreement(
     ok = (np.diff(at) > 3) & (p > 1e-6*p.max()) & (q > 1e-6*q.max())
     return float(np.median(np.abs(both[ok])/np.sqrt(p[ok]*q[ok]))) if ok.any() else 0.
 
+def _course(u, v, sr):
+    "How much the level of one sound wanders against that of the other, dB: strokes that ring on for longer are others"
+    step = max(1, round(.02*sr))
+    a,b = (10*np.log10((o[:len(o)//step*step].reshape(-1, step)**2).mean(1)+1e-20) for o in (u, v))
+    both = (a > a.max(initial=-200)-40) & (b > b.max(initial=-200)-40)
+    return float((a-b)[both].std()) if both.any() else 0.
+
 def _same_take(a, b, lag, seconds=4., around=.3):
     "How far the samples of two files agree, and the gain of the second"
     (f,m),(g,n) = a,b
@@ -535,7 +551,7 @@ def _same_take(a, b, lag, seconds=4., around=.3):
     u = _excerpt(f, m, start, seconds, sr)
     v = _excerpt(g, n, start-lag-around, seconds+2*around, sr) if g.duration > seconds+2*around else _excerpt(g, n, 0, seconds+2*around, sr)
     u,v = _fit(u, v)
-    return (_agreement(u, v, sr), float(np.sqrt((v**2).sum()/max(1e-20, (u**2).sum())))) if len(u) > 64 else (0., 1.)
+    return (_agreement(u, v, sr)*(_course(u, v, sr) < 3), float(np.sqrt((v**2).sum()/max(1e-20, (u**2).sum())))) if len(u) > 64 else (0., 1.)
 
 # %% ../nbs/11_corpus.ipynb #88d493cb
 def _without_likes(looked, instead, least=.93):
@@ -629,7 +645,7 @@ def _adopt(self:Corpus, kept, name):
     "Take over what was saved; `(sources, name)`"
     if not isinstance(kept, dict) or not {'name', 'sources'} <= set(kept): raise FileError('this is no saved corpus', 'what Corpus.save wrote', 'saving it again')
     self.include,self.exclude,self.copies = self.include or kept.get('include', []),list(dict.fromkeys(kept.get('exclude', [])+self.exclude)),self.copies or kept.get('copies', False)
-    gone = [o for o in kept['sources'] if not Path(o).exists()]
+    gone = [o for o in kept['sources'] if not os.path.exists(o)] # also where a folder above may not be entered
     if gone: raise CorpusError(f"the corpus '{kept['name']}' was made of what is no longer there: {', '.join(gone)}", 'its recordings', 'putting them back, or saving it again from where they are now')
     return kept['sources'],name or kept['name']
 
@@ -812,7 +828,7 @@ def _drawn(lengths, share, least, seed=0):
     "Of many files those that are held out as a whole, and, where one of them or another is too long for that, those of which a block is held out"
     n,total = len(lengths),sum(lengths)
     out = set(np.random.default_rng(seed).permutation(n)[:max(1, round(share*n))].tolist())
-    long = {i for i,o in enumerate(lengths) if o > max(share, 2/n)*total and o >= 4*max(least, share*o)}
+    long = {i for i,o in enumerate(lengths) if o > max(share, 2/n)*total and o >= max(least, share*o)+3*least}
     if not out & long and sum(lengths[i] for i in out) >= share*total/2: long = set()
     return out-long, long
 
@@ -824,7 +840,7 @@ def _held(self:Corpus, excerpt, share, by_file):
     if long: return (f"A block of {self[min(long)].name if len(long) == 1 else f'each of the {len(long)} longest files'}, {sum(max(excerpt, share*self[i].duration) for i in long):.1f} s{' together'*(len(long) > 1)}, "
                      f"{'and '+_plural(len(out), 'whole file')+' are' if out else 'is'} held out to judge the model by.")
     if len(self) >= by_file: return f"{_plural(max(1, round(share*len(self))), 'whole file')} of them are held out to judge the model by." if round(share*len(self)) > 1 else 'One whole file is held out to judge the model by.'
-    blocks = [max(excerpt, share*f.duration) for f in self.files if f.duration >= 4*max(excerpt, share*f.duration)]
+    blocks = [max(excerpt, share*f.duration) for f in self.files if f.duration >= max(excerpt, share*f.duration)+3*excerpt]
     if not blocks: return f'No file is long enough ({4*excerpt:.1f} s) to hold a part of it out, so how good a model is can only be judged by what it has learned from.'
     return f"A block of {'the longest file' if len(blocks) == 1 else f'each of the {len(blocks)} longest files' if len(blocks) < len(self) else 'every file'}, {sum(blocks):.1f} s together, is held out to judge the model by."
 

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import time
 import warnings
@@ -45,18 +46,27 @@ def clear_cache(
 )->int: # Bytes that are free again
     "Delete kept pictures, and what was seen in the files; a training that needs them makes them again"
     freed,latest = 0,time.time()-days*86_400
-    for sub in [p for p in Path(folder or home('cache')).glob('*') if (p/'manifest.json').exists()]:
+    for sub in [p for p in Path(folder or home('cache')).glob('*') if _of_pictures(p)]:
+        for p in [*(o for o in sub.glob('*.npy') if not o.with_suffix('.json').exists()), *sub.glob('.*.sdaudio-tmp')]: # left behind by what was killed; one that is under way is younger
+            with suppress(OSError):
+                if (about := p.stat()).st_mtime<min(latest, time.time()-3600): p.unlink(); freed += about.st_size
         for meta in sub.glob('*.json'):
             if meta.name=='manifest.json' or meta.stat().st_mtime>latest: continue
             for p in (meta, meta.with_suffix('.npy')): # first the record: without it, a picture counts as not there
                 with suppress(OSError): size = p.stat().st_size; p.unlink(); freed += size
         if len(list(sub.iterdir()))>1: write_manifest(sub, read_json(sub/'manifest.json')['settings'])
         else: shutil.rmtree(sub, ignore_errors=True)
-    looks = Path(folder or home('cache'))/'looks' # what was seen in files
+    if folder: return freed
+    looks = home('cache', 'x').parent/'looks' # what was seen in files
     for p in looks.glob('*'):
         if p.stat().st_mtime<=latest: freed += p.stat().st_size; p.unlink()
     with suppress(OSError): looks.rmdir()
     return freed
+
+def _of_pictures(p):
+    "Whether a folder is one of `Pictures`: others have manifests as well"
+    with suppress(FileError, KeyError, TypeError): return bool(re.fullmatch('[0-9a-f]{12}', p.name)) and 'format' in read_json(p/'manifest.json')['settings']
+    return False
 
 # %% ../nbs/15_dataset.ipynb #859cf8bd
 def write_manifest(
@@ -251,6 +261,7 @@ class DataConfig(Config):
 
     def __post_init__(self):
         if not (self.n_frames>=16 and self.n_frames%8==0): raise InputError(f"n_frames={self.n_frames}", "a multiple of 8, at least 16", "try 64")
+        if not 0 <= self.seed < 2**63: raise InputError(f"seed={self.seed}", "a whole number from 0")
         if not 0 <= self.copies <= 100: raise InputError(f"copies={self.copies}", "0 to 100", "try 2")
         if not 0 <= self.mixed <= 1: raise InputError(f"mixed={self.mixed}", "a share from 0 to 1", "0 trains on single excerpts alone")
         if not 0 <= self.held_out < .9: raise InputError(f"held_out={self.held_out}", "a share from 0 to 0.9", "try 0.12")
@@ -268,8 +279,8 @@ def split_frames(
     train,valid = [],[]
     for i,_,n in whole:
         block = max(cfg.n_frames, round(cfg.held_out*n))
-        if i not in parted or n < 4*block: (valid if i in out else train).append((i, 0, n)); continue
         edge = cfg.n_frames//2+guard
+        if i not in parted or n < block+max(3*cfg.n_frames, 2*edge+1): (valid if i in out else train).append((i, 0, n)); continue
         at = int(g.integers(edge, n-block-edge))
         train += [(i, 0, at-guard), (i, at+block+guard, n)]
         valid.append((i, at, at+block))
@@ -299,12 +310,17 @@ class Excerpts(torch.utils.data.Dataset):
         "Statistics over the training part"
         pics = self.pics
         stats = PictureStats(ref=pics.ref, mask_db=pics.cfg.mask_db)
-        some = self.starts[np.linspace(0, len(self.starts)-1, min(len(self.starts), 300)).astype(int)].tolist()
-        x = torch.cat([self.pics.pictures(some[k:k+16], self.cfg.n_frames, stats.floor) for k in range(0, len(some), 16)])
-        mag, ifreq = compress(x[:,0], stats.floor), x[:,1,:,1:][x[:,0,:,1:]>=stats.floor]
-        if mag.std()==0: raise CorpusError("The recordings are silent", "recordings with sound in them")
-        return stats.replace(mag_mean=mag.mean().item(), mag_std=mag.std().item(),
-                             if_mean=ifreq.mean().item(), if_std=ifreq.std().item())
+        def at(starts): return (pics.pictures(starts[k:k+16].tolist(), self.cfg.n_frames, stats.floor) for k in range(0, len(starts), 16))
+        def heard(x): return x[:,1,:,1:][x[:,0,:,1:]>=stats.floor]
+        x = torch.cat([*at(self.starts[np.linspace(0, len(self.starts)-1, min(len(self.starts), 300)).astype(int)])])
+        if len(heard(x))<1000: # it sounds so rarely that this has missed it: look everywhere
+            every = self.starts[::self.cfg.n_frames]
+            loud = torch.cat([o[:,0].amax((1, 2)) for o in at(every)])
+            x = torch.cat([*at(every[loud.topk(min(len(every), 300)).indices.sort().values.numpy()])])
+        mag, ifreq = compress(x[:,0], stats.floor), heard(x)
+        if len(ifreq)<2: raise CorpusError("The recordings are silent", "recordings with sound in them")
+        return stats.replace(mag_mean=mag.mean().item(), mag_std=max(1e-3, mag.std().item()),
+                             if_mean=ifreq.mean().item(), if_std=max(1e-3, ifreq.std().item()))
 
     def __len__(self): return len(self.starts)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from html import escape
-from math import log2, log10, pi, tan
+from math import ceil, log2, log10, pi, tan
 
 import librosa
 import numpy as np
@@ -398,8 +398,7 @@ def describe_corpus(
     "Centroid, roll-off, flatness, roughness, onsets, attack, pitch and loudness of every file"
     rows = []
     for i,f in enumerate(corpus.files):
-        s = corpus.load(i, sr=None, mono=False)
-        d = describe_sound(torch.from_numpy(s.y.copy()), s.sr)
+        d = _together([describe(torch.from_numpy(y.copy())[None], f.sr) for y in corpus.blocks(i, _piece(round(f.duration*f.sr), f.sr), None, False)])
         values = {k: scales[k].read(d[scales[k].name]) for k in _columns}
         if d['pitch_confidence']<.5: values['pitch_hz'] = None
         rows.append(dict(name=f.name, **{k: v if v is None else round(v, _columns[k]+1) for k,v in values.items()}))
@@ -408,13 +407,14 @@ def describe_corpus(
 
 def describe_sound(
     y:Tensor, # `(channels, n)`
-    sr:int, # Samples per second
-    piece:float=20 # Seconds worked on at once
+    sr:int # Samples per second
 )->dict: # Name to number
     "The descriptors of one sound of any length: of long ones by pieces, the louder ones counting more"
-    n = y.shape[1]
-    k = max(1, round(n/(piece*sr)))
-    ds = [describe(o[None], sr) for o in y.tensor_split(k, 1)] # pieces of almost the same length
+    return _together([describe(o[None], sr) for o in y.split(round(_piece(y.shape[1], sr)*sr), 1)])
+
+def _piece(n, sr): return ceil(n/max(1, round(n/(20*sr))))/sr # seconds of one of the pieces of almost the same length that `n` samples are worked on in
+
+def _together(ds):
     d = {name: torch.cat([o[name] for o in ds]) for name in ds[0]}
     power = 10**(d['loudness']/10)
     w = power.sqrt()/power.sqrt().sum()

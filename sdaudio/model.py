@@ -64,6 +64,8 @@ class Settings(Config):
     train: TrainConfig = TrainConfig() # The training
 
     def __post_init__(self):
+        long,windows = (self.data.n_frames-1)*self.spec.hop_length,self.loss.windows
+        if long<=max(windows)//2: raise InputError(f"excerpts of {long} samples and windows={windows}", f"excerpts of more than {max(windows)//2} samples", "a larger n_frames or hop_length, or smaller windows")
         if self.net.bands!=self.spec.bands: raise InputError(f"a network for pictures of {self.net.bands} rows", f"{self.spec.bands}, as the pictures have", "try settings.with_channels(2) for stereo")
 
     def with_channels(self,
@@ -277,11 +279,11 @@ def train(
     group,folder = together(device),run_folder(corpus, settings, name)
     corpus,dev,progress = _in_order(corpus, folder),group.device or pick_device(device),progress if group.first else False
     with run_lock(folder) if group.first else nullcontext():
-        if not resume and group.first:
-            for p in [*folder.glob('*.safetensors'), folder/'taken.json']: p.unlink(missing_ok=True)
         keep = Checkpoints(folder)
-        with threads(keep.threads() or _threads_for(settings.train)):
+        with threads(resume and keep.threads() or _threads_for(settings.train)):
             with group.in_turn(): model,data = start_model(corpus, settings, name, progress)
+            if not resume and group.first: # not before there is something to begin with
+                for p in [*folder.glob('*.safetensors'), folder/'taken.json']: p.unlink(missing_ok=True)
             loss = VAELoss(model.settings.loss, data.stats, lend_phase(model.spec, data.stats.floor, data.stats.lift))
             listeners = [Ladder(folder), keep, *([Previews(folder/'previews', partial(_preview, model))] if previews else []),
                          *([Tell(progress)] if callable(progress) else [ShowProgress()] if progress else []), *callbacks]

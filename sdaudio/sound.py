@@ -89,8 +89,11 @@ def rms_db(self:Sound)->float: # -3 is a full-scale sine
 def true_peak_db(self:Sound)->float: # dBTP; never below `peak_db`
     "The largest value between the samples too, as a converter will make it: four times oversampled, ITU-R BS.1770-4, annex 2"
     step,pad = 2**18,64
-    blocks = (self.y[:, max(0, i-pad):i+step+pad] for i in range(0, self.n, step))
-    return max(self.peak_db, *(_db(float(np.abs(scipy.signal.resample_poly(b, 4, 1, axis=1)).max())) for b in blocks))
+    def peak(i): # of samples `i` to `i+step`; around a cut the wave swings over
+        lo = max(0, i-pad)
+        y = scipy.signal.resample_poly(self.y[:, lo:i+step+pad], 4, 1, axis=1)
+        return float(np.abs(y[:, 4*(i-lo):4*(i-lo+step)]).max())
+    return max(self.peak_db, *(_db(peak(i)) for i in range(0, self.n, step)))
 
 @patch(as_prop=True)
 def loudness_lufs(self:Sound)->float: # `-inf` for silence
@@ -250,6 +253,7 @@ def load(cls:Sound,
 _formats = dict(wav='WAV', flac='FLAC', aif='AIFF', aiff='AIFF', caf='CAF', w64='W64', au='AU', ogg='OGG', opus='OGG', mp3='MP3')
 _lossy = dict(ogg='VORBIS', opus='OPUS', mp3='MPEG_LAYER_III')
 def _channels(suffix): return 2 if suffix in _lossy else 8 if suffix=='flac' else 1024 # at most, in a file of this kind
+_highest = dict(ogg=200_000, flac=655_350) # samples per second; above, libsndfile's Vorbis takes the whole program down
 _rates = dict(opus=(8000, 12000, 16000, 24000, 48000), mp3=(8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000))
 
 def _subtype(suffix, bits):
@@ -279,6 +283,7 @@ def _file_bytes(s, suffix, bits=24, block=44100, quality=None, kbps=None, level=
     "The file as bytes, written block by block, since libsndfile's Vorbis crashes on long ones"
     subtype,rng,buf = _subtype(suffix, bits),np.random.default_rng(0),BytesIO()
     if s.sr not in _rates.get(suffix, (s.sr,)): raise InputError(f'{suffix} at {s.sr} Hz', f'one of: {_rates[suffix]}', '.resample(48000) first')
+    if s.sr > _highest.get(suffix, s.sr): raise InputError(f'{suffix} at {s.sr} Hz', f'{_highest[suffix]} Hz at most', '.resample(48000) first')
     if s.channels > (most := _channels(suffix)): raise InputError(f'{suffix} with {s.channels} channels', 'one or two' if most==2 else f'{most} at most', '.mono() first')
     with sf.SoundFile(buf, 'w', s.sr, s.channels, subtype, format=_formats[suffix], **_effort(suffix, quality, kbps, level)) as f:
         for i in range(0, s.n, block): f.write(_quantise(s.y[:, i:i+block].T, subtype, rng))
@@ -310,7 +315,7 @@ def encode(self:Sound,
 )->bytes:
     "The file as bytes, for pages and players; what does not fit the format is turned down, resampled or mixed to mono"
     s = self if max_seconds is None or self.duration <= max_seconds else self.cut(0, max_seconds)
-    if s.sr not in _rates.get(format, (s.sr,)): s = s.resample(48000)
+    if s.sr not in _rates.get(format, (s.sr,)) or s.sr > _highest.get(format, s.sr): s = s.resample(48000)
     if s.channels > _channels(format): s = s.mono()
     return _file_bytes(s.normalize(0) if s.peak_db > 0 else s, format, bits, quality=quality, kbps=kbps, level=level)
 

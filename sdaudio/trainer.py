@@ -46,6 +46,7 @@ class TrainConfig(Config):
         low = [k for k in ('steps','epochs','patience','weight_decay') if not 0 <= getattr(self, k) < 1e9]
         if low: raise InputError(', '.join(f"{k}={getattr(self, k)}" for k in low), "zero or more")
         if self.steps and self.epochs: raise InputError(f"steps={self.steps} and epochs={self.epochs}", "one budget")
+        if not hasattr(self.batch_size, '__index__') or not -2**63<=self.seed<2**63: raise InputError(f"batch_size={self.batch_size}, seed={self.seed}", "whole numbers of at most 63 bits")
         if self.batch_size<1 or self.lr<=0 or not 0<=self.ema<1 or self.looks<1: raise InputError(str(self), "sizes and rates above zero, ema below 1")
 
     @property
@@ -93,6 +94,9 @@ class Callback:
     def after_fit(self,
         trainer # The `Trainer`
     ): "It is over: `trainer.ended` says why"
+    def broken(self,
+        trainer # The `Trainer`
+    ): "An error has ended it"
 
 # %% ../nbs/51_trainer.ipynb #3dc53c2b
 class HoldInterrupt:
@@ -240,7 +244,7 @@ class Trainer:
             try: getattr(o, event)(self)
             except (CancelFit, KeyboardInterrupt) as e:
                 if self.group.part[1]==1: raise
-                self._said = str(e); self.cancel() # all of them stop, before the next step
+                self.cancel(str(e)) # all of them stop, before the next step
 
     def note(self,
         kind:str, # Said once in a budget
@@ -251,19 +255,24 @@ class Trainer:
         self.notes.append(dict(step=self.step, kind=kind, words=words))
         self.tell('after_note')
 
-    def cancel(self):
+    def cancel(self,
+        why:str='' # For people; empty: stopped by hand
+    ):
         "Stop after this step, from a button or another thread"
+        self._said = why
         self._stop.set()
 
     def fit(self)->'Trainer':
         "Train until the budget is used up, a callback cancels, or Ctrl-C"
         with HoldInterrupt() as stop:
-            self.tell('restore')
-            self._level()
-            self.begin()
-            self.tell('before_fit')
-            self._run(stop)
-            self.tell('after_fit')
+            try:
+                self.tell('restore')
+                self._level()
+                self.begin()
+                self.tell('before_fit')
+                self._run(stop)
+                self.tell('after_fit')
+            except BaseException: self.tell('broken'); raise
         self.vae.load_state_dict(self.best.state_dict())
         return self
 

@@ -8,6 +8,7 @@ import soundfile as sf
 
 from sdaudio.config import CorpusError, FileError, InputError
 from sdaudio.corpus import Corpus
+from sdaudio.dataset import DataConfig, split_frames
 from sdaudio.demo import demo_corpus
 from sdaudio.sound import Sound
 
@@ -563,3 +564,45 @@ def test_what_is_held_out_is_said_as_it_is(tmp_path):
     whole = [o for o in valid if o[0] != 4]
     assert f"A block of 4.wav, 4.8 s, {'and '+str(len(whole))+' whole file'+'s'*(len(whole) > 1)+' are' if whole else 'is'} held out" in said and (4, ) == tuple({i for i,*_ in valid}-{i for i,*_ in whole})
     assert '2 whole files of them are held out' in str(Corpus(sorted(tmp_path.glob('*.wav')), exclude='./4.wav').check(by_file=19))
+
+def test_what_sdaudio_keeps_is_no_recording(tmp_path, monkeypatch):
+    "A home inside the folder of recordings: its previews are not learnt from, and still a corpus of their own"
+    monkeypatch.setenv('SDAUDIO_HOME', str(tmp_path/'music/sdaudio'))
+    noise = np.random.default_rng(0).normal(0, .1, 9600)
+    for p in ('music/a.wav', 'music/sdaudio/runs/x/new.wav'):
+        (tmp_path/p).parent.mkdir(parents=True, exist_ok=True)
+        sf.write(tmp_path/p, np.roll(noise, len(p))*np.linspace(1, .1, 9600) if 'runs' in p else noise, 48000)
+    assert [f.name for f in Corpus(tmp_path/'music').files] == ['a.wav']
+    assert [f.name for f in Corpus(tmp_path/'music/sdaudio/runs').files] == ['x/new.wav']
+    with pytest.raises(InputError, match='without a name'): Corpus('')
+
+def test_strokes_that_ring_on_are_others(tmp_path):
+    "The same tone with another decay is another recording; softer, as MP3 and cut it is the same"
+    t = np.arange(48000)/48000
+    kick = lambda d: .8*np.sin(2*np.pi*(50*t+8*(1-np.exp(-t/.03))))*np.exp(-t/d)
+    for d in (.05, .1, .2): sf.write(tmp_path/f'{d}.wav', kick(d), 48000)
+    assert len(Corpus(tmp_path)) == 3
+    sf.write(tmp_path/'softer.wav', .3*kick(.2)[:40000], 48000); sf.write(tmp_path/'small.mp3', kick(.1), 48000)
+    assert len(Corpus(tmp_path)) == 3 and sum('nearly the same' in o.what for o in Corpus(tmp_path).problems) == 2
+
+@pytest.mark.parametrize('db', [0, -.3, -1, -2.5])
+def test_clipping_is_found_at_any_peak(tmp_path, db):
+    y = np.clip(1.5*np.sin(2*np.pi*220*np.arange(48000)/48000), -1, 1)*10**(db/20)
+    sf.write(tmp_path/'x.wav', y*(1-1e-4), 48000, subtype='FLOAT')
+    assert any('clipped' in o.what for o in Corpus(tmp_path).problems)
+    sf.write(tmp_path/'x.wav', np.sin(2*np.pi*220*np.arange(48000)/48000)*10**(db/20), 48000)
+    assert not any('clipped' in o.what for o in Corpus(tmp_path).problems)
+
+def test_an_offset_of_a_short_sound(tmp_path):
+    t = np.arange(14400)/48000
+    sf.write(tmp_path/'hit.wav', .3*np.sin(2*np.pi*200*t)*np.exp(-20*t)+.1, 48000); sf.write(tmp_path/'kick.wav', .8*np.sin(2*np.pi*(40*t+8*(1-np.exp(-t/.03))))*np.exp(-8*t), 48000)
+    c = Corpus(tmp_path)
+    assert [o.name for o in c.problems if 'DC' in o.what] == ['hit.wav'] and abs(c.load(0, sr=None).y.mean()) < .01
+    sf.write(tmp_path/'still.wav', np.full(14400, .5), 48000)
+    assert any(o.name == 'still.wav' and 'silent' in o.what for o in Corpus(tmp_path).problems)
+
+def test_words_keep_to_what_can_be_held_out(tmp_path):
+    "A third of one long file as well"
+    sf.write(tmp_path/'x.wav', np.random.default_rng(0).normal(0, .1, 48000*30), 48000)
+    assert '9.0 s together, is held out' in Corpus(tmp_path).check(held_out=.3).expect
+    assert sum(b-a for _,a,b in split_frames([60000, 30000], DataConfig(held_out=.3))[1]) == 27000

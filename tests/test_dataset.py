@@ -273,3 +273,33 @@ def test_what_is_held_out_shares_no_sample_with_the_rest(tmp_path):
         (_,_,before),(_,after,_) = data.train
         (_,a,b), = data.valid
         assert (before-1)*spec.hop_length+spec.n_fft <= a*spec.hop_length and (b-1)*spec.hop_length+spec.n_fft <= after*spec.hop_length
+
+
+def test_others_manifests_are_left_alone(tmp_path):
+    "A folder that somebody names holds more than pictures"
+    for p in ('web/manifest.json', 'web/package.json', 'looks/style.css', '0123456789ab/manifest.json', '0123456789ab/x.json'):
+        (tmp_path/p).parent.mkdir(exist_ok=True); (tmp_path/p).write_text('{"name": "mine"}')
+    before = sorted(tmp_path.rglob('*'))
+    assert clear_cache(folder=tmp_path)==0 and sorted(tmp_path.rglob('*'))==before
+
+
+def test_what_was_left_behind_is_cleared(tmp_path):
+    "A picture without a record and a half-written file, once nobody can be writing them any more"
+    write(tmp_path/'rec.wav')
+    pics = Pictures(Corpus(tmp_path/'rec.wav'), SpecConfig(), folder=tmp_path/'kept')
+    left = [pics.folder/'0000.npy', pics.folder/'.abc.sdaudio-tmp']
+    for p in left: p.write_bytes(b'0'*1000)
+    clear_cache(days=1, folder=tmp_path/'kept'); assert all(p.exists() for p in left)
+    for p in left: os.utime(p, (1e9, 1e9))
+    assert clear_cache(days=1, folder=tmp_path/'kept')==2000 and cache_size(tmp_path/'kept')>0
+
+
+def test_a_long_recording_with_one_stroke(tmp_path):
+    "The sound lies between the places that are looked at first"
+    y = np.zeros(330*48000, np.float32)
+    y[int(200.4*48000):][:2400] = .5*np.sin(np.arange(2400)/7)
+    sf.write(tmp_path/'rare.wav', y, 48000)
+    data = Excerpts(Pictures(Corpus(tmp_path), SpecConfig(), folder=tmp_path/'kept'), DataConfig(held_out=0))
+    assert all(np.isfinite(v) for v in (data.stats.mag_mean, data.stats.if_mean)) and data.stats.mag_std>1e-3 and data.stats.if_std>1e-3
+    model,_ = start_model(Corpus(tmp_path), Settings(net=VAEConfig(latent_dim=8, width=16, depth=1), data=DataConfig(held_out=0)), progress=False)
+    assert np.abs(model.generate(duration=1., seed=0).y).max()>.01

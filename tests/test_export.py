@@ -8,6 +8,7 @@ import jsonschema
 import mutagen
 import numpy as np
 import pytest
+import scipy.signal
 import soundfile as sf
 
 from sdaudio.config import FileError, InputError
@@ -402,3 +403,17 @@ def test_loudness_of_any_length():
     for n in (12064, *rng.integers(200, 19_200, 300)):
         v = Sound(np.full(n, .1, np.float32)*np.sin(np.arange(n)*.3).astype(np.float32), 48_000).loudness_lufs
         assert -30<v<-15, (n, v)
+
+@pytest.mark.parametrize('hz', [41, 55, 440, 5000])
+def test_the_true_peak_of_a_long_sound_is_no_higher(hz):
+    "Measured in blocks, as measured at once; at a cut the wave would swing over"
+    t = np.arange(12*48000)/48000
+    y = .9*np.sin(2*np.pi*hz*t)*np.minimum(1, np.minimum(t, 12-t)*20)
+    assert abs(Sound(y, 48000).true_peak_db-20*np.log10(np.abs(scipy.signal.resample_poly(y, 4, 1)).max())) < .02
+
+@pytest.mark.parametrize('suffix, sr', [('ogg', 256000), ('flac', 700000)])
+def test_rates_that_libsndfile_cannot_write(tmp_path, suffix, sr):
+    "Said instead of taking the interpreter down"
+    s = Sound(np.zeros(sr//10), sr)
+    with pytest.raises(InputError, match='at most'): s.save(tmp_path/f'x.{suffix}')
+    assert len(s.encode(suffix)) > 0

@@ -29,6 +29,7 @@ from sdaudio.demo import demo_corpus
 from sdaudio.loss import LossConfig
 from sdaudio.model import Model, Settings, choose_settings, presets, run_folder, train
 from sdaudio.sound import Sound
+from sdaudio.spectrogram import SpecConfig
 from sdaudio.trainer import Callback, CancelFit, TrainConfig
 from sdaudio.vae import VAEConfig
 
@@ -463,3 +464,64 @@ def test_presets(corpus):
         assert t.settings.net.latent_dim==presets[name].net.latent_dim and t.about['training']['preset']==name
     with pytest.raises(InputError, match='one of the two'): train(corpus, settings=SMALL, preset='bold')
     with pytest.raises(InputError, match='gentle'): train(corpus, preset='wild')
+
+
+# What is there and cannot be read, and what is there besides
+
+def test_a_state_that_cannot_be_read_costs_no_version(corpus, often, sdaudio_home):
+    "Damaged: the best version and the ladder are put aside; not to be opened: nothing is changed"
+    learn(corpus, callbacks=[At(8, stop(CancelFit()))])
+    folder = run_folder(corpus, SMALL)
+    kept = {p.name for p in [*folder.glob('best-*'), *folder.glob('rung-*')]}
+    def shut(path, *_): raise FileError(f'{path}: no permission') from PermissionError(13, 'no permission')
+    with pytest.MonkeyPatch.context() as m:
+        m.setattr('sdaudio.callbacks.load_checkpoint', shut)
+        with pytest.raises(FileError, match='no permission'): learn(corpus)
+    assert kept<={p.name for p in folder.glob('*')} and not list(folder.glob('*.damaged'))
+    for p in folder.glob('latest-*'): p.write_bytes(b'gone')
+    with pytest.warns(UserWarning, match='begins anew'): learn(corpus)
+    assert kept=={p.name for p in (folder/'before').glob('*')}
+
+
+def test_copies_that_a_disk_has_made(corpus, often):
+    "`best-00000003 (1).safetensors` is none of ours; a damaged rung is left out"
+    model = learn(corpus)
+    folder = run_folder(corpus, SMALL)
+    for p in [*folder.glob('best-*'), *folder.glob('rung-*')]: p.with_stem(f'{p.stem} (1)').write_bytes(b'copy')
+    assert learn(corpus, 4).about['training']['steps']==16
+    rungs = sorted(folder.glob('rung-????????.safetensors'))
+    rungs[0].write_bytes(b'damaged')
+    with pytest.warns(UserWarning, match=rungs[0].name): assert [o['path'] for o in model.ladder]==rungs
+
+
+def test_beginning_anew_loses_nothing_before_it_has_begun(corpus, often, monkeypatch):
+    learn(corpus)
+    folder = run_folder(corpus, SMALL)
+    before = {p.name for p in folder.glob('*.safetensors')}
+    with monkeypatch.context() as m:
+        m.setattr('sdaudio.model.start_model', lambda *_: stop(KeyboardInterrupt())(None))
+        with pytest.raises(KeyboardInterrupt): learn(corpus, resume=False)
+    assert {p.name for p in folder.glob('*.safetensors')}==before
+    learn(corpus, 4, resume=False)
+    assert {p.name for p in folder.glob('latest-*')}=={f'latest-{k:08d}.safetensors' for k in (2, 3, 4)}
+
+
+def test_an_error_ends_the_progress_line(corpus):
+    with pytest.raises(ZeroDivisionError): learn(corpus, progress=True, callbacks=[At(2, stop(ZeroDivisionError()))])
+    assert not [t for t in threading.enumerate() if 'Refresh' in type(t).__name__]
+
+
+def test_nobody_reads_the_events(corpus):
+    class Gone(io.StringIO):
+        def write(self, s): raise BrokenPipeError()
+    model = learn(corpus, callbacks=[JsonLines(Gone())])
+    assert 'nobody reads' in model.about['training']['ended']
+
+
+@pytest.mark.parametrize('bad', [dict(seed=2**70), dict(batch_size=2.5)])
+def test_settings_are_refused_in_words(corpus, bad):
+    with pytest.raises(InputError, match='whole numbers'): learn(corpus, **bad)
+
+
+def test_excerpts_are_longer_than_half_a_window():
+    with pytest.raises(InputError, match='excerpts'): Settings(spec=SpecConfig(hop_length=128), data=DataConfig(n_frames=16))
