@@ -6,7 +6,7 @@
 __all__ = ['Visit', 'shelf', 'build_app', 'launch_app']
 
 # %% ../nbs/87_app.ipynb #3d388de0
-import logging, os, shutil, tempfile, threading, time
+import logging, os, shutil, tempfile, threading, time, warnings
 from collections.abc import Iterator
 from functools import wraps
 from html import escape
@@ -115,10 +115,12 @@ def learn(self:Visit,
     if path.exists() and not ours(path): raise InputError(f"there is another model '{name}'", 'a free name', 'another name, or tick that it may be replaced')
     stop,record,out = Cancel(),Record(2),{}
     def work():
-        try: out['model'] = train(corpus, minutes, name, preset=preset, steps=steps, seed=seed, progress=False, callbacks=[record, stop], done=lambda m: _save_beside(m, path, ours))
+        try:
+            with collected() as out['notes']: out['model'] = train(corpus, minutes, name, preset=preset, steps=steps, seed=seed, progress=False, callbacks=[record, stop], done=lambda m: _save_beside(m, path, ours))
         except BaseException as e: out['error'] = e
-        finally: self.stop = None
+        finally: self.stop = None; _running.discard(stop)
     self.stop = stop
+    _running.add(stop)
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     while thread.is_alive():
@@ -129,7 +131,9 @@ def learn(self:Visit,
     t = self.model.about['training']
     ways = dict(zip(('at the start', 'now'), (t['mr_start'], t['mr'])))
     said = [f"{self.model.name} is in the library: {t['ended']} after {t['seconds']:.0f} s, {t['steps']} steps.", 'Distance to '+t['judged_on']+': '+', '.join(f'{v:.2f} {k}' for k,v in ways.items())+'.']
-    yield '\n'.join([*said, *(o['words'] for o in t['notes'])]+['Train goes on from here.']*(t['ended']=='stopped by hand')), record
+    yield '\n'.join([*said, *dict.fromkeys([*(o['words'] for o in t['notes']), *out['notes']])]+['Train goes on from here.']*(t['ended']=='stopped by hand')), record
+
+_running = set() # of `Cancel`: all trainings of this process, also those whose page was loaded anew
 
 def _same_training(path, name, corpus, settings):
     "Whether the model in a file is an earlier state of this training; a grown one is more than that"
@@ -146,8 +150,9 @@ def _progress_words(t):
 @patch
 def halt(self:Visit):
     "Stop a training after the step under way; what it has learnt is kept"
-    if not self.stop: raise SdaudioError('no training is running')
-    self.stop.cancel()
+    stop = self.stop or (next(iter(_running)) if len(_running)==1 else None) # after a page was loaded anew it is nobody's
+    if not stop: raise SdaudioError(f'{len(_running)} trainings are running, and none of this page' if _running else 'no training is running')
+    stop.cancel()
 
 # %% ../nbs/87_app.ipynb #60b43dab
 _places = dict(stereo=('width', 'depth'), binaural=('azimuth', 'elevation', 'distance'))
@@ -189,6 +194,7 @@ def shown(self:Visit)->tuple: # Paths of a sound and a picture
     "Files by which the take is heard and seen"
     t,fig = self._heard(),self.take.plot()
     fig.set_size_inches(5.6, 2.3) # narrow, so that its words stay readable on a phone
+    for p in sorted((o for o in self.folder.glob('*.*') if o.suffix in ('.wav', '.png') and not o.stem.startswith('course-')), key=lambda o: o.stat().st_mtime)[:-4]: p.unlink() # the newest may be on their way
     return t.export(self.folder/f'{t.id}.wav', overwrite=True, sidecar=False), write_bytes(self.folder/f'{t.id}.png', fig.to_png(dpi=150))
 
 @patch
@@ -359,13 +365,19 @@ def build_app(): # A `gradio.Blocks`
             parts[name.lower()].tab = tab
         tabs = SimpleNamespace(**parts)
         for wire in (_wire_data, _wire_train, _wire_generate, _wire_library): wire(gr, visit, tabs)
-        def greet(): return *_choose_model(gr, Library()),*_kept(gr)
-        page.load(greet, None, [tabs.generate.model, tabs.generate.words, tabs.library.words, tabs.library.table, tabs.library.chosen], api_visibility='private')
+        @_handler(gr, 5)
+        def greet():
+            model,words = _choose_model(gr, Library())
+            said,*rest = _kept(gr)
+            return said, *rest, model, words
+        page.load(greet, None, [tabs.library.words, tabs.library.table, tabs.library.chosen, tabs.generate.model, tabs.generate.words], api_visibility='private')
     return page
+
+def _sound_ones(lib): return [o.name for o in lib.list() if not o.problem]
 
 def _choose_model(gr, lib):
     "The list of instruments, and what to do where there are none"
-    names = [o.name for o in lib.list() if not o.problem]
+    names = _sound_ones(lib)
     return gr.Dropdown(choices=names), _words('Choose an instrument.' if names else 'No instrument yet: train one in the tab Train.')
 
 def _wire_data(gr, visit, tabs):
@@ -393,7 +405,7 @@ def _wire_train(gr, visit, tabs):
             due = time.monotonic()-drawn>4 # drawing takes time from the training
             yield words, _course(v, record) if due else gr.skip(), gr.skip()
             if due: drawn = time.monotonic()
-        yield words, _course(v, record), gr.Dropdown(choices=[o.name for o in Library().list()], value=v.model.name)
+        yield words, _course(v, record), gr.Dropdown(choices=_sound_ones(Library()), value=v.model.name)
     @_handler(gr, 1)
     def stop(v):
         v.halt()
@@ -424,7 +436,11 @@ def _wire_generate(gr, visit, tabs):
     def sliders(m, values={}):
         some = m.controls[:_SLIDERS]
         return *(slider(c, next((values[n] for n in (c.name, *c.was) if n in values), 0.)) for c in some),*[gr.Slider(visible=False, value=0)]*(_SLIDERS-len(some))
-    def names(v): return gr.Dropdown(choices=[o.name for o in Presets(v.model)])
+    def names(v):
+        try: return gr.Dropdown(choices=[o.name for o in Presets(v.model)])
+        except SdaudioError as e:
+            warnings.warn(f'presets are not at hand: {e}') # it plays all the same
+            return gr.Dropdown(choices=[])
     names_of = ['visit', *(f'control_{i+1}' for i in range(_SLIDERS)), 'duration', 'density', 'variation', 'seed', 'loop', 'place', *g.where]
     def named(f):
         f.__signature__ = Signature([Parameter(k, Parameter.POSITIONAL_OR_KEYWORD) for k in names_of]) # what programs that use the page call its parts
@@ -464,7 +480,7 @@ def _wire_generate(gr, visit, tabs):
     def refresh(v):
         if v.model is None or v.model is v.shown_model: return [gr.skip()]*(1+_SLIDERS)
         v.shown_model = v.model
-        return names(v), *sliders(v.model)
+        with collected(): return names(v), *sliders(v.model)
     tabs.trained.then(refresh, [visit], [g.preset, *g.sliders], api_visibility='private') # of the same name as before: the list does not change, the controls do
     g.model.change(open, [visit, g.model], [g.words, g.preset, *g.sliders], api_name='open')
     g.go.click(generate, controls, took, api_name='generate')

@@ -21,14 +21,16 @@ class Board:
     "Buttons, a line of words, how far it is, and a way to stop: what all dashboards have"
     fleeting = () # methods whose work gives way to what is asked for next
     def __init__(self):
-        self.jobs,self.buttons,self._job,self._quiet,self._said = Jobs(),{},None,False,[] # the last: what came of work that others followed
+        self.jobs,self.buttons,self._job,self._newest,self._quiet,self._said = Jobs(),{},None,None,False,[] # the last: what came of work that others followed
         self.status,self.progress = W.HTML(),W.FloatProgress(min=0, max=1, layout=W.Layout(width='8rem', display='none'))
         self.stop = self.button('cancel', 'Stop', 'Leave what is under way; what is there already is kept')
         self.stop.layout.display = 'none'
 
     def _repr_mimebundle_(self, **kwargs):
         "The widgets, and for pages that cannot run them what they showed"
-        return self.widget._repr_mimebundle_(**kwargs) | {'text/html': self._still()}
+        try: still = self._still()
+        except SdaudioError: still = self.status.value # what was kept cannot be read, which it says
+        return self.widget._repr_mimebundle_(**kwargs) | {'text/html': still}
 
     def _still(self): return self.status.value
 
@@ -78,10 +80,11 @@ class Board:
     ):
         "Begin something that may take a while"
         named = Event() # a job may be over before it has a name here
+        def old(job): return fleeting and self._newest is not job # a newer one has taken its place
         def done(job):
             named.wait(5)
             last,bad = self._job is job,job.state=='failed'
-            if self._job is None or not last and (fleeting or job.state=='cancelled'): return # closed, or nobody waits for it
+            if self._job is None or old(job) or not last and job.state=='cancelled': return # closed, or nobody waits for it
             said = 'Stopped.' if job.state=='cancelled' else job.words
             if job.state=='done':
                 try: said = '\n'.join(o for o in (then(job.result) or '', *job.notes) if o)
@@ -93,12 +96,13 @@ class Board:
             self.progress.layout.display = 'none'
             if last: self._said = []; self._busy(False)
         def far(job):
-            if self._job is None or fleeting and self._job is not job: return
+            if self._job is None or old(job): return
             self.progress.value,self.progress.layout.display = job.share,None
             if job.words: self.say('Stopping ...' if job.asked else job.words)
             if tell: tell(job)
         job = self.jobs.start(call, name, newest=newest, fleeting=fleeting, done=done, tell=far)
         self._job = job
+        if fleeting: self._newest = job
         if not job.over: self.say('One moment ...')
         self._busy(True)
         named.set()
@@ -109,6 +113,7 @@ class Board:
 
     def cancel(self):
         "Leave what is under way"
+        if not self.jobs.busy: return # it has just ended
         self.say('Stopping ...') # before it has stopped, which is said as well
         self.jobs.cancel()
 

@@ -167,7 +167,7 @@ class Jobs:
     def start(self,
         call:Callable, # As for `Job`
         name:str='this', # What it is
-        newest:bool=False, # Stop what is under way if it is fleeting, and begin as soon as it has ended
+        newest:bool=False, # Begin as soon as what is under way has ended, which is stopped where both are fleeting
         fleeting:bool=True, # Whether it gives way to a newer one; what changes things does not
         **kwargs # `done` and `tell` of `Job`
     )->Job:
@@ -178,8 +178,8 @@ class Jobs:
             self._begun = [*(o for o in self._begun if o._due or not o._over.is_set()), job]
             if not self.busy: self.now = job.start()
             elif newest:
-                before,self._next = [o for o in self._next if o.fleeting],[*(o for o in self._next if not o.fleeting), job]
-                if self.now.fleeting: self.now.cancel()
+                before,self._next = [o for o in self._next if fleeting and o.fleeting],[*(o for o in self._next if not (fleeting and o.fleeting)), job]
+                if fleeting and self.now.fleeting: self.now.cancel()
             else: raise InputError(f'{self.now.name} is still under way', 'one thing at a time', 'wait for it, or stop it')
         for o in before:
             o._then = None

@@ -139,8 +139,10 @@ def recipe(self:Presets,
     name:str, # Of a preset
     **changes # Other values for some fields, for example `seed=3`
 )->Recipe:
-    "The whole recipe that a preset stands for"
-    return Recipe.from_dict(self[name].recipe|changes)
+    "The whole recipe that a preset stands for; that it was made with an earlier stage of the instrument is said, where that is at hand"
+    preset = self[name]
+    if self.model and preset.made_with not in ('', self.model.id): warnings.warn(f"the preset '{preset.name}' was made with another version of {self.name} and may sound different", stacklevel=3)
+    return Recipe.from_dict(preset.recipe|changes)
 
 @patch
 def recall(self:Presets,
@@ -148,9 +150,8 @@ def recall(self:Presets,
     **changes # Other values for some fields, for example `seed=3`
 )->Take:
     "Play a preset"
-    preset,self.model = self[name],self.model or Model.load(self.name)
-    if preset.made_with not in ('', self.model.id): warnings.warn(f"the preset '{preset.name}' was made with another version of {self.name} and may sound different", stacklevel=2)
-    return self.model.play(Recipe.from_dict(preset.recipe|changes))
+    self.model = self.model or Model.load(self.name)
+    return self.model.play(self.recipe(name, **changes))
 
 # %% ../nbs/73_presets.ipynb #4407f12c
 @patch

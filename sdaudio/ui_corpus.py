@@ -6,6 +6,7 @@
 __all__ = ['CorpusDashboard']
 
 # %% ../nbs/81_ui_corpus.ipynb #eb7d40d7
+import os
 from pathlib import Path
 
 import ipywidgets as W
@@ -16,7 +17,7 @@ from .config import InputError, SdaudioError
 from .corpus import Corpus
 from .demo import demo_corpus
 from .sound import Sound
-from .store import _write_unique, home, safe_name
+from .store import _write_unique, home, safe_name, unique_path
 from .widgets import PictureList, Player, dashboard, leaves, row
 
 # %% ../nbs/81_ui_corpus.ipynb #247245b7
@@ -93,15 +94,17 @@ def open(self:CorpusDashboard):
 def bring(self:CorpusDashboard):
     "Files that the browser sends, together with those that it sent before"
     if not self.upload.value: return
-    name = safe_name(self.name.value.strip() or 'from the browser')
+    copies,kept = self.copies.value,home('recordings', 'x').parent
+    more = self.whole is not None and Path(os.path.realpath(self.whole.root)).is_relative_to(os.path.realpath(kept)) # to those that were sent before
+    folder,name = (self.whole.root,self.whole.name) if more else (unique_path(kept/safe_name(self.name.value.strip() or 'from the browser')),None)
     sent = [(Path(o['name']), bytes(o['content'])) for o in self.upload.value]
-    folder = home('recordings', name, 'x').parent
     with self.quiet(): self.upload.value = () # it would be saved with the notebook
     def call(job):
+        folder.mkdir(parents=True, exist_ok=True)
         for n,data in sent:
             to = folder/(safe_name(n.stem)+n.suffix.lower())
             if not (to.is_file() and to.read_bytes()==data): _write_unique(to, data)
-        return self.look(Corpus(folder, progress=job.tick))
+        return self.look(Corpus(folder, name, copies=copies, progress=job.tick))
     return call,self.show
 
 # %% ../nbs/81_ui_corpus.ipynb #70a628e8

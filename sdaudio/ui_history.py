@@ -18,7 +18,7 @@ from .history import History
 from .compare import Comparison
 from .jobs import collected
 from .board import Board, text_box
-from .widgets import PictureList, Player, dashboard, leaves, row
+from .widgets import PictureList, Player, dashboard, keep_choice, leaves, row
 
 # %% ../nbs/81_ui_history.ipynb #47aa01f9
 class HistoryDashboard(Board):
@@ -95,6 +95,7 @@ def look_up(self:HistoryDashboard,
 ):
     "The list, by what the boxes say"
     with self.quiet():
+        keep_choice(self.model, [('all models', ''), *((o, o) for o in sorted(self.kept.by_model()))])
         found = self.kept.list(self.search.value, self.model.value, stars=self.least.value, limit=self.most)
         options = [(f"{'★'*o.stars}{' '*bool(o.stars)}{o.words()}", o.id) for o in found]
         chosen,ids = chosen or self.chosen,[o[1] for o in options]
@@ -103,10 +104,6 @@ def look_up(self:HistoryDashboard,
         if chosen in ids: self.takes.value = chosen
         with_,self.other.options = self.other.value,options
         if options: self.other.value = with_ if with_ in ids else ids[min(1, len(ids)-1)]
-        names = [('all models', ''), *((o, o) for o in sorted(self.kept.by_model()))]
-        if tuple(names)!=tuple(self.model.options):
-            kept,self.model.options = self.model.value,names
-            self.model.value = kept if kept in dict(names).values() else ''
         n,all = len(options),len(self.kept)
         self.found.value = f'<div style="opacity:.75">{"no takes yet; whatever a model plays in a notebook is kept" if not all else "nothing is found; fewer words find more" if not n else f"{n} of {all} takes"}</div>'
 

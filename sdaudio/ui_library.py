@@ -19,7 +19,7 @@ from .library import Library
 from .model import Model
 from .sound import Sound
 from .store import _homely, home, safe_name, write_bytes
-from .widgets import PictureList, Player, dashboard, leaves, row
+from .widgets import PictureList, Player, dashboard, keep_choice, leaves, row
 
 # %% ../nbs/81_ui_library.ipynb #ba6a139c
 class LibraryDashboard(Board):
@@ -85,17 +85,14 @@ def look_up(self:LibraryDashboard,
     chosen:str='' # Name that stays chosen
 ):
     "The list, by what the boxes say"
-    found,all_ = self.kept.list(self.search.value, self.only.value, self.sort.value),self.kept.list()
-    chosen = chosen or self.models.value
+    all_,chosen = self.kept.list(),chosen or self.models.value
+    with self.quiet(): keep_choice(self.only, [('all tags', ''), *((t, t) for t in sorted({t for o in all_ for t in o.tags}))])
+    found = self.kept.list(self.search.value, self.only.value, self.sort.value)
     def note(o): return o.problem or '  '.join(filter(None, [f'{o.corpus}: {o.files} recordings, {o.seconds:.0f} s', f'{o.steps} steps', f'MR {o.mr:.2f}'*bool(o.mr), o.created[:10], *('#'+t for t in o.tags), o.description]))
     with self.quiet():
         self.models.show([(o.name, o.name, note(o)) for o in found], {o.name: self.kept.preview(o.name).get('picture', b'') for o in found[:_DRAWN] if not o.problem})
         was,self.models.value = self.models.value,chosen if chosen in [o.name for o in found] else ''
         if self.models.value not in ('', was): self._fill(self.kept[self.models.value])
-        tags = [('all tags', ''), *((t, t) for t in sorted({t for o in all_ for t in o.tags}))]
-        if tuple(tags)!=tuple(self.only.options):
-            kept,self.only.options = self.only.value,tags
-            self.only.value = kept if kept in dict(tags).values() else ''
     words = 'no instruments yet; train one, or import a file' if not all_ else 'nothing is found; fewer words find more' if not found else f'{len(found)} of {len(all_)} instruments'
     self.found.value = f'<div style="opacity:.75">{words}</div>'
 

@@ -6,6 +6,7 @@
 __all__ = ['ModelDashboard']
 
 # %% ../nbs/81_ui_model.ipynb #cb3c37e4
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from random import SystemRandom
@@ -15,12 +16,13 @@ from fastcore.basics import patch
 
 from .config import InputError, SdaudioError
 from .store import _homely, _write_unique, home, safe_name
-from .generate import Recipe, envelope, lfo
+from .generate import Recipe, envelope, lfo, phase_choices
 from .spatial import SpatialConfig
 from .export import ExportConfig, depths, take_path
 from .take import Take
 from .model import Model, _record_of, model_path
 from .compare import Comparison
+from .library import Library
 from .encode import SoundMap # with it a model can encode, and likewise below
 from .controls import Solved
 from .presets import Presets
@@ -67,6 +69,14 @@ class ModelDashboard(Board):
         self.model.name = name
         self._refresh()
 
+    def press(self,
+        verb:str # Name of a method
+    ):
+        "What a button does; presets are kept under the name that the instrument has by now"
+        if verb.endswith('_preset') or verb=='keep':
+            with suppress(SdaudioError): self.call(Library()._called(self.model.id, self.model.name))
+        super().press(verb)
+
     def wait(self,
         seconds:float=60. # At most
     )->'ModelDashboard':
@@ -84,24 +94,32 @@ def _full(): return W.Layout(width='auto', max_width='680px')
 
 def _title(text): return W.HTML(f'<div style="font-weight:600;margin:.35rem 0 .15rem">{escape(text)}</div>')
 
-def _upload(label, tip):
+@patch
+def _upload(self:ModelDashboard, label, tip):
     "A button for a file, which goes into the folder of sounds at once and not into the notebook; its place is in `path`"
     w = W.FileUpload(description=label, tooltip=tip, accept='audio/*,.aif,.aiff,.caf,.opus', multiple=False, layout=W.Layout(width='auto'))
     w.path = None
     def brought(change):
         if not change['new']: return
-        name,data = Path(change['new'][0]['name']),bytes(change['new'][0]['content'])
-        path = home('sounds', safe_name(name.stem)+name.suffix.lower())
-        w.path = path if path.is_file() and path.read_bytes()==data else _write_unique(path, data)
-        w.value,w.description = (),w.path.name
+        self._file,w.value = (w, Path(change['new'][0]['name']), bytes(change['new'][0]['content'])),()
+        self.press('_bring')
     w.observe(brought, 'value')
     return w
+
+@patch
+def _bring(self:ModelDashboard):
+    "Keep the file that the browser has sent"
+    (w,name,data),self._file = self._file,None
+    path = home('sounds', safe_name(name.stem)+name.suffix.lower())
+    w.path = path if path.is_file() and path.read_bytes()==data else _write_unique(path, data)
+    w.description = w.path.name
+    return self._envelope() if w is self.envelope_file else f'{w.path.name} is at hand'
 
 @patch
 def _sound_parts(self:ModelDashboard):
     "What makes a take, and what is heard"
     r,unit = Recipe(),dict(min=0., max=1.)
-    self.settings = {k: field_widget(r, k, **kw) for k,kw in dict(duration={}, density=unit, variation=unit, seed={}).items()}
+    self.settings = {k: field_widget(r, k, **kw) for k,kw in dict(duration={}, density=unit, variation=unit, phase=dict(options=phase_choices), seed={}).items()}
     self.loop = field_widget(r, 'loop', layout=W.Layout(width='auto', margin='0 0 0 6.4rem'))
     self.live = W.ToggleButton(description='At every move', tooltip='A take whenever a slider is let go', value=True, layout=W.Layout(width='auto'))
     self.player = Player(autoplay=True, label='the take')
@@ -120,7 +138,7 @@ def _move_page(self:ModelDashboard):
     self.which = W.Dropdown(options=[], description='curve of', style=dict(description_width='4rem'), layout=W.Layout(width='auto', max_width='20rem'))
     self.curve = CurveEditor()
     self.rate,self.shape = W.BoundedFloatText(value=.5, min=.02, max=10, step=.1, tooltip='Cycles per second', layout=W.Layout(width='4.5rem')),W.Dropdown(options=['sine', 'triangle', 'ramp', 'square'], layout=W.Layout(width='6.5rem'))
-    self.envelope_file = _upload('Envelope of a file', 'The loudness of a recording becomes the curve')
+    self.envelope_file = self._upload('Envelope of a file', 'The loudness of a recording becomes the curve')
     self.walking,self.walk = W.Checkbox(description='walk', indent=False, tooltip='Each sound near the last one', layout=W.Layout(width='5rem')),W.FloatSlider(value=.1, min=0, max=1, step=.05, continuous_update=False, layout=W.Layout(width='14rem'))
     return W.VBox([self.which, self.curve, row(self.button('flat', 'Flat', 'No curve: it stands where its slider stands'), self.button('swing', 'LFO', 'Up and down within the safe range'), self.rate, self.shape, self.envelope_file),
                    row(self.walking, self.walk, small('0 the same again, 0.1 among the nearest tenth, 1 anywhere'))])
@@ -155,7 +173,7 @@ def _presets_page(self:ModelDashboard):
 
 @patch
 def _like_page(self:ModelDashboard):
-    self.file,self.timbre = _upload('Recording', 'A file that goes through the model'),_upload('Timbre of', 'Another file, which sounds instead')
+    self.file,self.timbre = self._upload('Recording', 'A file that goes through the model'),self._upload('Timbre of', 'Another file, which sounds instead')
     self.near = W.Checkbox(value=True, description='near to the recording', indent=False, tooltip='Its path is refined; without, it is quicker, with more of the instrument in it', layout=W.Layout(width='11rem'))
     self.found = W.HTML()
     b = self.button
@@ -242,9 +260,9 @@ def set(self:ModelDashboard,
     try:
         for k,s in self.sliders.items(): s.value = next((recipe.controls[n] for n in (k, *s.control.was) if n in recipe.controls), 0.)
         for k,w in self.settings.items(): w.value = getattr(recipe, k)
-        t = recipe.trajectory
+        t,now = recipe.trajectory,{n: k for k,s in self.sliders.items() for n in s.control.was}
         if t.get('path', [])!=self.path: self.map.path = [] # what was drawn is another one
-        self.loop.value,self.start,self.path,self.curves = recipe.loop,recipe.start,t.get('path', []),dict(t.get('curves', {}))
+        self.loop.value,self.start,self.path,self.curves = recipe.loop,recipe.start,t.get('path', []),{now.get(k, k): v for k,v in t.get('curves', {}).items()}
         self.walking.value = t.get('walk') is not None
         if self.walking.value: self.walk.value = t['walk']
         self.kind.value = recipe.spatial.get('kind', '')
@@ -262,7 +280,13 @@ def follow(self:ModelDashboard,
     same = len({o.model.about.get('corpus', {}).get('id') for o in (self, old)})==1
     curves = {k: v for k,v in r.trajectory.get('curves', {}).items() if k in (*self.sliders, 'density', 'variation')}
     self.set(r.replace(trajectory={k: v for k,v in r.trajectory.items() if k!='curves' and (same or k!='path')}|(dict(curves=curves) if curves else {}), start=r.start if same or 'file' in r.start else {}))
-    self.live.value,self.which.value = old.live.value,old.which.value if old.which.value in self.which.options else self.which.value
+    self.which.value = old.which.value if old.which.value in self.which.options else self.which.value
+    for k in ('live', 'preset_name', 'preset_folder', 'preset_about', 'own', 'name'):
+        getattr(self, k).value = getattr(old, k).value
+    self.player.volume,self.tabs.tabs.value = old.player.volume,old.tabs.tabs.value
+    for k in ('file', 'timbre'): getattr(self, k).path,getattr(self, k).description = getattr(old, k).path,getattr(old, k).description
+    self.more,self.less = old.more,old.less
+    self._say_examples()
 
 @patch
 def generate(self:ModelDashboard)->Take: # Also in the player
@@ -329,8 +353,14 @@ def show(self:ModelDashboard,
         if job.state=='done' and self._played is played: self.player.look(take, job.result[0])
         if job.state=='done' and self.take is take and job.result[1]: self._mapped,self.map.takes = take,{'this take': job.result[1]}
         if job.notes: self.say('\n'.join(job.notes))
+        if job.state=='failed': self.say(job.words, bad=True)
     self._after = Job(after, 'the picture', done=draw).start()
     return take
+
+@patch
+def _list_again(self:ModelDashboard):
+    "Something else is heard: every take of the list can be chosen again"
+    with self.quiet(): self.history.index = None
 
 @patch
 def _list_takes(self:ModelDashboard):
@@ -365,6 +395,7 @@ def compare(self:ModelDashboard):
     if (recipe := self.recipes[i])==a.recipe: raise InputError('the same take twice', 'another one', "choose another take in the list 'with', or switch the player to A")
     def then(c):
         self._played = c.originals
+        self._list_again()
         self.player.hear(c.a, c.b, names='AB', about=c.names)
         return f'A: {c.names[0]}\nB: {c.names[1]}\nBoth at {c.lufs:.1f} LUFS and at the same position; keys A and B switch.'
     return lambda job: Comparison(a, self.model.play(recipe, tell=False, progress=job.tick)),then
@@ -574,7 +605,7 @@ def _kept(self:ModelDashboard):
     try:
         if _record_of(model_path(self.model.name)).get('id')==self.model.id: return self.model.save() and 'It is kept in the library.'
     except SdaudioError as e: return f'It is not kept: {e}'
-    return 'Not kept yet: Save on the leaf Train, or model.save(), writes it.'
+    return 'Not kept yet: model.save() writes it; in the studio, Save on the leaf Train.'
 
 @patch
 def rename(self:ModelDashboard):
@@ -613,18 +644,16 @@ def _wire(self:ModelDashboard):
             self.make(self.recipes[change['new']])
     self.history.observe(picked, 'value')
     self.which.observe(self._show_curve, 'value')
-    def drawn(change):
-        if change['new'] and not self._quiet: self._bend(change['new'])
-    self.curve.observe(drawn, 'points')
-    def shaped(change):
-        if not change['new'] and self.envelope_file.path: self.press('_envelope')
-    self.envelope_file.observe(shaped, 'value')
+    self.curve.observe(lambda c: self._quiet or not c['new'] or self.press('_drawn'), 'points')
     def chosen(change):
         if change['new']=='Map' and (self._map is None or self._mapped is not self.take): self.press('_draw_map')
     self.tabs.tabs.observe(chosen, 'value')
     self.map.observe(lambda c: self.press('_hear_spot'), 'clicked')
     self.map.observe(lambda c: self.press('_follow') if c['new'] else setattr(self, 'path', []), 'path')
     self.map.observe(lambda c: setattr(self, 'path', []), 'cleared')
+
+@patch
+def _drawn(self:ModelDashboard): return self._bend(self.curve.points)
 
 @patch
 def _envelope(self:ModelDashboard):
@@ -650,6 +679,7 @@ def _hear_spot(self:ModelDashboard):
     found = self._map.at(*self.map.clicked[:2])
     self.spot,self.map.found = found['row'],found
     self._played = ()
+    self._list_again()
     self.player.hear(self._map.hear(found['row']))
     return f"{found['file']} at {found['start']:.2f} s"
 

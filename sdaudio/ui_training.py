@@ -27,9 +27,9 @@ from .widgets import Player, row
 # %% ../nbs/81_ui_training.ipynb #94830e56
 class _Watch(LivePlot):
     "Keeps what the page shows: the plot as PNG, words, and the files of the newest preview"
-    def __init__(self, seconds=2., of=''):
+    def __init__(self, seconds=2., of=('', '', '')):
         super().__init__(seconds)
-        self.of,self.png,self.notes,self.files = of,b'',[],[] # the first: id of the corpus
+        self.of,self.png,self.notes,self.files = of,b'',[],[] # the first: id of the corpus, preset, name
     def draw(self): self.png,self.last = self.plot(self.fig).to_png(90),time.monotonic()
     def after_fit(self, trainer):
         if trainer.arc['done']: self.draw() # after Stop nobody waits for a picture
@@ -56,7 +56,9 @@ class TrainingDashboard(Board):
     )->str:
         "Train on these from now on"
         busy = self.jobs.busy # a training goes on with what it was begun with, and is watched as before
-        if self.watch and self.watch.of!=corpus.id and not busy: self.watch = None
+        if self.watch and self.watch.of[0]!=corpus.id and not busy:
+            self.watch,self._seen,self.plot.layout.display,self.notes.value = None,(),'none',''
+            if self.player.sounds: self.player.silence()
         if self.corpus is None or self.corpus.name!=corpus.name: self.name.value = corpus.name
         self.corpus = corpus
         self.about.value = f'<div style="line-height:1.4"><b>{len(corpus)}</b> recordings, {corpus.duration:.0f} s, <b>{escape(corpus.name)}</b></div>'
@@ -92,13 +94,13 @@ def _still(self:TrainingDashboard): return self.about.value+self.status.value+se
 def begin(self:TrainingDashboard):
     "Train, or go on; one call of `train`"
     if self.corpus is None: raise InputError('no recordings', 'a corpus', 'read one, or take the demo corpus')
-    if self.jobs.busy: raise InputError('a training is still under way', 'one at a time', 'wait for it, or press Stop')
-    watch = _Watch(of=self.corpus.id)
+    self._free()
+    corpus,name,preset = self.corpus,self.name.value.strip(),self.preset.value
+    key = corpus.id,preset,_library_name(name or corpus.name)
+    watch = _Watch(of=(*key[:2], _library_name(self._runs.get(key, name) or corpus.name)))
     if self.watch and self.watch.of==watch.of and not self.anew.value: watch.rows = list(self.watch.rows) # the plot goes on as well
     self.watch = watch
     self._seen = ()
-    corpus,name,preset = self.corpus,self.name.value.strip(),self.preset.value
-    key = corpus.id,preset,_library_name(name or corpus.name)
     if self.anew.value: self._runs.pop(key, None)
     how = dict(minutes=self.minutes.value, name=self._runs.get(key, name), preset=preset, resume=not self.anew.value)
     def then(model):
@@ -113,7 +115,7 @@ def begin(self:TrainingDashboard):
 def _look(self:TrainingDashboard):
     "What is new since the last look"
     if (w := self.watch) is None: return
-    if w.png and w.png is not self.plot.value: self.plot.value,self.plot.layout.display = w.png,None
+    if w.png: self.plot.value,self.plot.layout.display = w.png,None
     self.notes.value = ''.join(f'<div style="border-left:3px solid #e08a3c;padding-left:.5rem;margin:.2rem 0;line-height:1.4;max-width:42rem">{escape(o)}</div>' for o in w.notes)
     if w.files and w.files!=self._seen and not self.player.playing:
         self._seen = w.files
@@ -135,10 +137,15 @@ def _load(self:TrainingDashboard):
     return f"preview of step {int(self.watch.files[0].stem.split('-')[0])}"
 
 @patch
+def _free(self:TrainingDashboard, instrument=False):
+    "Refuse what has to wait, and what needs an `instrument`"
+    if instrument and self.model is None: raise InputError('no instrument yet', 'a training that ended or was stopped', 'press Train')
+    if self.jobs.busy and not self.jobs.now.fleeting: raise InputError(f"{dict(begin='a training', save='saving').get(self.jobs.now.name, self.jobs.now.name)} is still under way", 'its end', 'press Stop; what is there can be played at once')
+
+@patch
 def hear(self:TrainingDashboard):
     "A take of the instrument as it is"
-    if self.model is None: raise InputError('no instrument yet', 'a training that ended or was stopped', 'press Train')
-    if self.jobs.busy: raise InputError('a training is still under way', 'its end', 'press Stop; what is there can be played at once')
+    self._free(instrument=True)
     model = self.model
     def then(take):
         self.player.autoplay = True
@@ -150,8 +157,7 @@ def hear(self:TrainingDashboard):
 @patch
 def save(self:TrainingDashboard):
     "Keep the instrument in the library"
-    if self.model is None: raise InputError('no instrument yet', 'a training that ended or was stopped', 'press Train')
-    if self.jobs.busy: raise InputError('a training is still under way', 'its end', 'press Stop first')
+    self._free(instrument=True)
     model,c = self.model,self.model.about['corpus']
     made_of = c['name']
     if made_of!=self.corpus.name and c['id']!=self.corpus.id: raise InputError(f"this instrument was made of '{made_of}'", f"one of '{self.corpus.name}'", f"press Train, or read '{made_of}' again to save it")

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['dashboard', 'field_widget', 'ControlSlider', 'Player', 'sound_bytes', 'CurveEditor', 'curve_points', 'MapView',
-           'PictureList', 'leaves', 'row']
+           'PictureList', 'leaves', 'keep_choice', 'row']
 
 # %% ../nbs/80_widgets.ipynb #ea4f8414
 from base64 import b64encode
@@ -201,13 +201,13 @@ function render({ model, el }) {
     playing[lengths().indexOf(Math.max(...lengths()))].onended = () => { playing = []; from = 0; tell({ playing: false }); paint() }
     tell({ playing: true, heard: { seconds: buffers[0].duration, peak: peak(buffers[g('side')] || buffers[0]), state: ctx.state, starts: ((g('heard') || {}).starts || 0) + 1 } }); tick()
   }
-  const peak = b => { let m = 0; for (const v of b.getChannelData(0)) m = Math.max(m, Math.abs(v)); return m }
+  const peaks = new WeakMap(), peak = b => { if (!peaks.has(b)) { let m = 0; for (const v of b.getChannelData(0)) m = Math.max(m, Math.abs(v)); peaks.set(b, m) }; return peaks.get(b) }
   async function toggle() { await ctx?.resume(); playing.length ? stop() : start(); paint() }
   async function load(again) {
     const mine = ++stamp, on = playing.length > 0, keep = g('loop') && on, t = at(), list = g('sounds') || []
     ctx = shared()
     let fresh
-    try { fresh = await Promise.all(list.map(s => ctx.decodeAudioData(s.buffer.slice(s.byteOffset, s.byteOffset + s.byteLength)))) } catch (e) { $('.time').textContent = 'this browser cannot play it'; return }
+    try { fresh = await Promise.all(list.map(s => ctx.decodeAudioData(s.buffer.slice(s.byteOffset, s.byteOffset + s.byteLength)))) } catch (e) { if (mine === stamp && !gone) { stop(false); buffers = []; sides(); wave(); paint(); $('.time').textContent = 'this browser cannot play it' }; return }
     if (mine !== stamp || gone) return
     stop(false); buffers = fresh; from = keep ? t % long() : 0; sides(); wave(); paint()
     tell({ playing: false, heard: { ...(g('heard') || {}), seconds: fresh[0] ? fresh[0].duration : 0 } })
@@ -237,7 +237,8 @@ function render({ model, el }) {
   }
   function tick() { cancelAnimationFrame(frame); if (!playing.length || gone) return; paint(); frame = requestAnimationFrame(tick) }
   function seek(t) { const on = playing.length; stop(false); from = Math.min(Math.max(0, t), Math.max(0, long() - .02)); if (on) start(); paint() }
-  const point = e => { const r = view.getBoundingClientRect(); seek((e.clientX - r.left) / r.width * long()) }
+  let want = null
+  const point = e => { const r = view.getBoundingClientRect(); if (want === null) requestAnimationFrame(() => { if (!gone) seek(want); want = null }); want = (e.clientX - r.left) / r.width * long() } // once a frame, however fast it is dragged
   view.onpointerdown = e => { if (!long()) return; point(e); view.setPointerCapture(e.pointerId); view.onpointermove = point }
   view.onpointerup = view.onpointercancel = () => { view.onpointermove = null }
   $('.play').onclick = toggle
@@ -245,13 +246,13 @@ function render({ model, el }) {
   $('.loop').onclick = loop
   $('input').oninput = e => tell({ volume: +e.target.value })
   el.onkeydown = e => {
-    if (e.ctrlKey || e.metaKey || e.altKey || (e.target.type === 'range' && e.key.startsWith('Arrow'))) return
+    if (e.ctrlKey || e.metaKey || e.altKey || (e.target.type === 'range' && /^(Arrow|Page|Home|End)/.test(e.key))) return
     const step = e.shiftKey ? 1 : .1, side = (g('names') || []).length > 1 ? g('names').findIndex(n => n[0].toLowerCase() === e.key.toLowerCase()) : -1
     if (e.key === ' ' && e.target.tagName !== 'BUTTON') toggle(); else if (e.key === 'ArrowLeft') seek(at() - step); else if (e.key === 'ArrowRight') seek(at() + step); else if (e.key === 'Home') seek(0)
     else if (side >= 0) tell({ side }); else if (e.key.toLowerCase() === 'l') loop(); else return
     e.preventDefault(); e.stopPropagation()
   }
-  const other = e => { if (e.detail !== me) stop() }, on = { 'change:turn': () => load(), 'change:picture': picture, 'change:loop': () => { const t = at(), run = playing.length; stop(false); from = t; if (run) start(); paint() },
+  const other = e => { if (e.detail !== me) stop() }, on = { 'change:turn': () => load(), 'change:picture': picture, 'change:loop': () => { const run = playing.length, t = run ? (from + Math.max(0, ctx.currentTime - since)) % long() : from; stop(false); from = t; if (run) start(); paint() },
     'change:side': () => { if (ctx) mix(); mark(); wave() }, 'change:volume': () => { if (ctx) mix(); paint() }, 'change:names': sides, 'change:blind': wave, 'change:empty': paint }
   addEventListener('sdaudio-play', other)
   for (const [k, f] of Object.entries(on)) model.on(k, f)
@@ -309,6 +310,13 @@ def hear(self:Player,
         self.sounds = data if len(set(map(_kind, data)))==1 else [s.encode('mp3') for s in sounds] # no format tells which is which
         self.turn += 1 # also where it is the same as before
     return self
+
+@patch
+def silence(self:Player):
+    "Nothing to hear and to see any more"
+    with self.hold_sync():
+        self.sounds,self.names,self.about,self.marks,self.picture,self.seconds,self.side = [],[],[],[],b'',0.,0
+        self.turn += 1
 
 @patch
 def look(self:Player,
@@ -438,17 +446,17 @@ class MapView(_Part):
 _list_js = '''
 function render({ model, el }) {
   el.classList.add('sda', 'sda-list'); el.dataset.lmSuppressShortcuts = 'true'; el.addEventListener('keydown', e => e.ctrlKey || e.metaKey || e.altKey || e.stopPropagation()); el.tabIndex = 0; el.setAttribute('role', 'listbox')
-  const g = k => model.get(k); let urls = []
+  const g = k => model.get(k), own = 'sda' + Math.random().toString(36).slice(2) + '-'; let urls = []
   const choose = id => { if (id === undefined || id === g('value')) return; model.set('value', id); model.save_changes() }
   const settle = () => { const a = document.activeElement; if (a && a !== el) a.blur() } // what was written elsewhere belongs to what was chosen then
   function draw() {
     urls.forEach(u => URL.revokeObjectURL(u)); urls = []; el.setAttribute('aria-label', g('label'))
-    el.replaceChildren(...g('rows').map(([id, title, note]) => { const o = document.createElement('div'), p = g('pictures')[id]; o.setAttribute('role', 'option'); o.id = 'sda-' + id; o.dataset.id = id
+    el.replaceChildren(...g('rows').map(([id, title, note]) => { const o = document.createElement('div'), p = g('pictures')[id]; o.setAttribute('role', 'option'); o.id = own + id; o.dataset.id = id
       const img = document.createElement('img'); img.alt = ''; if (p && p.byteLength) { const u = URL.createObjectURL(new Blob([p], { type: 'image/png' })); urls.push(u); img.src = u }
       const a = document.createElement('b'), b = document.createElement('span'), t = document.createElement('div'); a.textContent = title; b.textContent = note; t.append(a, b); o.append(img, t); o.onclick = () => choose(id); o.onpointerdown = e => { if (e.button === 0 && e.pointerType === 'mouse') { settle(); choose(id) } }; return o }))
     mark()
   }
-  function mark() { for (const o of el.children) { const on = o.dataset.id === g('value'); o.setAttribute('aria-selected', on); if (on) { el.setAttribute('aria-activedescendant', o.id); const d = o.offsetTop - el.scrollTop; if (d < 0 || d + o.offsetHeight > el.clientHeight) el.scrollTop = o.offsetTop - el.clientHeight / 2 } } }
+  function mark() { el.removeAttribute('aria-activedescendant'); for (const o of el.children) { const on = o.dataset.id === g('value'); o.setAttribute('aria-selected', on); if (on) { el.setAttribute('aria-activedescendant', o.id); const d = o.offsetTop - el.scrollTop; if (d < 0 || d + o.offsetHeight > el.clientHeight) el.scrollTop = o.offsetTop - el.clientHeight / 2 } } }
   el.onkeydown = e => { const ids = g('rows').map(o => o[0]), i = ids.indexOf(g('value')), n = { ArrowDown: Math.min(ids.length - 1, i + 1), ArrowUp: Math.max(0, i - 1), Home: 0, End: ids.length - 1 }[e.key]
     if (n === undefined) return; choose(ids[n]); e.preventDefault(); e.stopPropagation() }
   model.on('change:rows', draw); model.on('change:value', mark); draw()
@@ -486,6 +494,15 @@ def leaves(
     box = W.VBox([tabs, stack], layout=W.Layout(min_width='0'))
     box.tabs = tabs
     return box
+
+def keep_choice(
+    widget:W.Dropdown,
+    options:list # Of `(label, value)`
+):
+    "Exchange what there is to choose from; what is chosen stays if it is there, else it is the first"
+    if tuple(options)==tuple(widget.options): return
+    kept,widget.options = widget.value,options
+    widget.value = kept if kept in dict(options).values() else options[0][1]
 
 def row(
     *parts:W.Widget, # From left to right

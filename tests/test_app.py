@@ -1,5 +1,5 @@
 "The web app as its visitors see it: through its own client, two at once, with uploads that mean harm."
-import io, json, os, re, struct, subprocess, sys, time
+import io, json, os, re, struct, subprocess, sys, threading, time, warnings
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from inspect import signature
@@ -352,3 +352,34 @@ def test_visits_of_a_killed_app_are_swept():
     os.utime(old, (time.time()-90_000,)*2)
     _sweep_visits()
     assert not old.exists() and new.exists()
+
+def test_a_page_that_was_loaded_anew_can_stop_its_training(tmp_path, monkeypatch):
+    "And what the training warns of stands on the page"
+    began = threading.Event()
+    def train(*_, callbacks, done, **__):
+        stop = callbacks[-1]
+        began.set()
+        for _ in range(1000):
+            if stop.called: break
+            time.sleep(.01)
+        assert stop.called
+        warnings.warn('a checkpoint could not be written')
+        m = start_model(demo_corpus(tmp_path, n=2), name='it', progress=False)[0]
+        m.about['training'] = dict(steps=1, seconds=1., mr_start=2., mr=1., judged_on='held-out excerpts', ended='stopped by hand', notes=[])
+        done(m)
+        return m
+    monkeypatch.setattr('sdaudio.app.train', train)
+    old,new = Visit(),Visit()
+    with pytest.raises(SdaudioError, match='no training'): new.halt()
+    old.corpus = demo_corpus(tmp_path, n=2)
+    said = old.learn('it', every=.01)
+    next(said); began.wait(10)
+    new.halt()
+    assert 'could not be written' in [*said][-1][0]
+    with pytest.raises(SdaudioError, match='no training'): new.halt()
+
+def test_only_the_newest_takes_lie_in_the_room_of_a_visit(demo):
+    v = Visit()
+    v.model = demo[1]
+    for seed in range(5): v.play([], seed=seed, duration=.2); files = v.shown()
+    assert len([*v.folder.glob('*.*')]) <= 6 and all(Path(p).exists() for p in files)

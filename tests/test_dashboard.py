@@ -685,7 +685,7 @@ def test_a_training_stays_watched(tmp_path, monkeypatch):
     watch.rows = [1]
     t.press('begin')
     t.wait()
-    assert t.watch.of == b.id and not t.watch.rows, 'other recordings have a plot of their own'
+    assert t.watch.of[0] == b.id and not t.watch.rows, 'other recordings have a plot of their own'
 
 def test_saved_under_another_name_it_is_trained_further(tmp_path, monkeypatch):
     c = demo_corpus(tmp_path/'bells', n=2)
@@ -727,3 +727,134 @@ def test_a_training_takes_no_other_instrument_away(model, tmp_path, monkeypatch)
     assert (e.settings['density'].value, first(e).value, list(e.curves)) == (.9, .2, [first(d).name])
     e.settings['duration'].value = .5
     assert press(e, 'recipe') and not bad(e), e.status.value
+
+# What is kept in step with what else happens
+
+def test_a_curve_under_an_earlier_name(tmp_path):
+    "A take from before its control was renamed comes back sample by sample, and Flat takes its curve away"
+    d = dashboard(start_model(demo_corpus(tmp_path/'c', n=4), name='few', progress=False)[0])
+    d.live.value, d.settings['duration'].value = False, .5
+    old = first(d).name
+    first(d).value = .5
+    d.curves = {old: [[0, -1], [1, 1]]}
+    before = press(d, 'recipe')
+    d.renamed.value, d.own.value = old, 'swell'
+    press(d, 'rename')
+    d.set(before.recipe)
+    assert d.recipe().trajectory['curves'] == dict(swell=[[0, -1], [1, 1]])
+    after = press(d, 'recipe')
+    assert np.array_equal(after.y, before.y)
+    d.which.value = 'swell'
+    press(d, 'flat')
+    assert not d.recipe().trajectory
+
+def test_the_way_to_phases_stays(d):
+    "Of a preset that says it, in what is saved next"
+    d.model.presets.save('summed', dict(phase='sum', density=.2))
+    d._refresh('summed')
+    press(d, 'recall_preset')
+    assert d.take.recipe.phase == 'sum' == press(d, 'next_seed').recipe.phase
+    d.preset_name.value = 'again'
+    press(d, 'save_preset')
+    assert d.model.presets['again'].recipe['phase'] == 'sum'
+
+def test_a_take_under_way_is_heard_whatever_comes_next(d, monkeypatch):
+    "The map, a report, an export: only a newer take takes its place"
+    go, real = threading.Event(), Model.play
+    monkeypatch.setattr(Model, 'play', lambda self, *args, **kwargs: (go.wait(10), real(self, *args, **kwargs))[1])
+    d.settings['seed'].value = 41
+    d.buttons['recipe'].click()
+    d.tabs.tabs.value = 'Map'
+    go.set()
+    d.wait()
+    assert d.take.recipe.seed == 41 and d._map is not None
+
+def test_stop_after_the_end_says_nothing(d):
+    press(d, 'recipe')
+    d.press('cancel')
+    assert 'Stopping' not in d.status.value
+
+def test_what_cannot_be_read_is_said_and_the_page_is_shown(sdaudio_home):
+    path = sdaudio_home/'kept.db'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b'no database, '*100)
+    d = dashboard(History())
+    data = d._repr_mimebundle_()
+    data = data[0] if isinstance(data, tuple) else data
+    assert 'repair' in data['text/html']
+
+def test_a_filter_that_fits_nothing_any_more(model):
+    m = start_model(demo_corpus(n=2), name='droning', progress=False)[0]
+    m.save()
+    Library().tag('droning', 'drone')
+    lib = dashboard(Library())
+    lib.only.value = 'drone'
+    lib.models.value, lib.tags.value = 'droning', ''
+    lib.wait()
+    assert lib.only.value == '' and 'nothing is found' not in lib.found.value and lib.models.rows
+
+def test_an_upload_that_cannot_be_kept_is_said(d, monkeypatch):
+    monkeypatch.setattr('sdaudio.ui_model._write_unique', lambda *_: (_ for _ in ()).throw(InputError('the disk is full', 'space')))
+    d.file.value = [dict(name='a.wav', type='audio/wav', size=4, content=memoryview(b'RIFF'), last_modified=datetime.now())]
+    assert bad(d) and 'disk is full' in d.status.value and not d.file.value
+
+def test_uploads_in_portions_stay_together(sdaudio_home, tmp_path):
+    "Whatever they were called meanwhile"
+    d, files = CorpusDashboard(), [f for f in sorted(demo_corpus(tmp_path/'c', n=2).root.iterdir()) if f.suffix == '.flac']
+    def send(f):
+        d.upload.value = [dict(name=f.name, type='audio/flac', size=1, content=memoryview(f.read_bytes()), last_modified=datetime.now())]
+        d.wait()
+    send(files[0])
+    d.name.value = 'birds'
+    press(d, 'save')
+    send(files[1])
+    assert len(d.corpus) == 2 and d.corpus.name == 'birds', d.status.value
+    other = CorpusDashboard()
+    other.upload.value = [dict(name=files[0].name, type='audio/flac', size=1, content=memoryview(files[0].read_bytes()), last_modified=datetime.now())]
+    other.wait()
+    assert len(other.corpus) == 1, 'those of another day are another corpus'
+
+def test_presets_go_where_the_instrument_went(tmp_path):
+    "It was renamed in the library while its dashboard was open"
+    m = start_model(demo_corpus(tmp_path/'c', n=2), name='few', progress=False)[0]
+    m.save()
+    d = dashboard(Model.load('few'))
+    d.live.value, d.settings['duration'].value = False, .3
+    press(d, 'recipe')
+    Library().rename('few', 'many')
+    d.preset_name.value = 'mine'
+    press(d, 'save_preset')
+    assert [o.name for o in Presets('many')] == ['mine'] and not [*Presets('few')]
+
+def test_what_was_collected_goes_along_after_a_training(model, tmp_path):
+    s = studio(tmp_path, model=model)
+    i = s.instrument
+    i.live.value, i.settings['duration'].value = False, .3
+    press(i, 'recipe')
+    i.press('like_this')
+    i.player.volume, i.name.value = .2, 'my take'
+    i.tabs.tabs.value = 'Export'
+    s._trained(start_model(demo_corpus(tmp_path/'c', n=2), name=model.name, progress=False)[0])
+    assert s.instrument is not i and len(s.instrument.more) == 1 and s.instrument.player.volume == .2
+    assert s.instrument.name.value == 'my take' and s.instrument.tabs.tabs.value == 'Export'
+
+def test_two_trainings_have_two_plots(tmp_path, monkeypatch):
+    c = demo_corpus(tmp_path/'a', n=2)
+    t, fake = TrainingDashboard(c), _Trains(monkeypatch, lambda: start_model(c, progress=False)[0])
+    t.press('begin'), t.wait()
+    t.watch.rows = [1]
+    t.preset.value = 'gentle'
+    t.press('begin'), t.wait()
+    assert not t.watch.rows
+    t.player.hear(Sound(np.zeros(100), 48000))
+    t.use(demo_corpus(tmp_path/'b', n=3))
+    assert not t.player.sounds and t.plot.layout.display == 'none'
+
+def test_hearing_the_instrument_again_is_no_training(tmp_path, monkeypatch):
+    c = demo_corpus(tmp_path/'a', n=2)
+    t, fake = TrainingDashboard(c), _Trains(monkeypatch, lambda: start_model(c, progress=False)[0])
+    t.press('begin'), t.wait()
+    for _ in range(2): t.press('hear')
+    assert not bad(t)
+    t.wait()
+    assert t.player.sounds
