@@ -25,12 +25,14 @@ def anchored_phase(
 )->Tensor: # Radians, float64 `(..., n_mels, n_frames)`; masked cells hold a value without meaning
     "Add the steps up, starting afresh at every anchor"
     if x.device.type=='mps': return anchored_phase(x.cpu(), floor, cfg).float().to(x.device) # no double precision there
-    M,ifreq = x[...,0,:,:], x[...,1,:,:].double()*pi
-    masked,anchor = anchor_cells(M, floor)
-    steps = torch.where(anchor|masked, 0., ifreq+band_steps(cfg).to(x.device)).cumsum(-1)
-    frame = torch.arange(M.shape[-1], device=x.device).expand_as(M)
-    last = torch.where(anchor, frame, 0).cummax(-1).values
-    return steps + torch.where(anchor, ifreq-steps, 0.).gather(-1, last)
+    expected,out = band_steps(cfg).to(x.device),torch.empty_like(x[...,0,:,:], dtype=torch.float64)
+    for a in range(0, x.shape[-2], 64): # bands know nothing of each other, and a long take has many frames
+        M,ifreq = x[...,0,a:a+64,:],x[...,1,a:a+64,:].double()*pi
+        masked,anchor = anchor_cells(M, floor)
+        steps = torch.where(anchor|masked, 0., ifreq+expected[a:a+64]).cumsum(-1)
+        last = torch.where(anchor, torch.arange(M.shape[-1], device=x.device), 0).cummax(-1).values
+        out[...,a:a+64,:] = steps+torch.where(anchor, ifreq-steps, 0.).gather(-1, last)
+    return out
 
 # %% ../nbs/40_phase.ipynb #c4b5d118
 def bin_turn(
@@ -49,12 +51,20 @@ def heap_phase(
     floor:float, # Magnitude below which a cell has no phase
     cfg:SpecConfig
 )->Tensor: # Radians, float64 `(..., n_mels, n_frames)`; zero where masked
-    "Walk from loud cells to quiet ones; time steps from the picture, frequency steps from the magnitude"
-    flat = x.detach().cpu().double().unflatten(-2, (cfg.channels, cfg.n_mels)).movedim(-3, -4).reshape(-1, 2, cfg.n_mels, x.shape[-1]).numpy()
-    expected, gaps = band_steps(cfg).numpy()[:cfg.n_mels,0], np.diff(band_centres(cfg))
-    turns = bin_turn(torch.from_numpy(flat[:,0]), cfg, floor*.1).numpy()
-    out = np.stack([_heap_walk(M, ifreq*pi, expected, turn, gaps, floor) for (M,ifreq),turn in zip(flat, turns)])
-    return torch.from_numpy(out).reshape(x.shape[:-3]+x.shape[-2:]).to(x.device, torch.float32 if x.device.type=='mps' else None)
+    "Walk from loud cells to quiet ones; time steps from the picture, frequency steps from the magnitude. Side goes with the middle, as the picture says, or places would blur"
+    v = x.detach().cpu().double()
+    def channels(o): return o.unflatten(-2, (cfg.channels, cfg.n_mels)).reshape(-1, cfg.channels, cfg.n_mels, x.shape[-1])
+    M,steps = channels(v[...,0,:,:]),channels(v[...,1,:,:])*pi
+    loud,apart = M.amax(1),0.
+    expected,gaps = band_steps(cfg)[:cfg.n_mels],np.diff(band_centres(cfg))
+    if cfg.channels==2: # steps of the middle, also across its gaps, and how far side is ahead of it
+        phase = channels(anchored_phase(v, floor, cfg))
+        middle,apart = phase[:,:1],phase-phase[:,:1]
+        begins = torch.cat([torch.ones_like(loud[...,:1], dtype=torch.bool), loud[...,:-1]<floor], -1)[:,None]
+        steps = torch.where(begins, middle, middle.diff(dim=-1, prepend=middle[...,:1])-expected)
+    walks = [_heap_walk(*(o.numpy() for o in (m, s[0])), expected[:,0].numpy(), turn.numpy(), gaps, floor) for m,s,turn in zip(loud, steps, bin_turn(loud, cfg, floor*.1))]
+    out = torch.where(M<floor, 0., torch.from_numpy(np.stack(walks))[:,None]+apart)
+    return out.reshape(x.shape[:-3]+x.shape[-2:]).to(x.device, torch.float32 if x.device.type=='mps' else None)
 
 @compiled
 def _heap_walk(M, ifreq, expected, turn, gaps, floor):

@@ -2,10 +2,13 @@
 import numpy as np
 import pytest
 import soundfile as sf
+import torch
 
 from sdaudio.config import InputError
 from sdaudio.corpus import Corpus
+from sdaudio.istft import InverseMelIF
 from sdaudio.model import Model, Settings, choose_settings, start_model, train
+from sdaudio.spectrogram import MelIF, SpecConfig
 from sdaudio.vae import VAEConfig
 
 SMALL = Settings(net=VAEConfig(latent_dim=24, width=32, depth=1))
@@ -47,3 +50,12 @@ def test_the_recordings_decide(folder, tmp_path):
     sf.write(tmp_path/'same.wav', np.stack([same, same], 1), 48_000)
     assert not Corpus(tmp_path).stereo
     with pytest.raises(InputError, match='1 for mono or 2 for stereo'): Settings().with_channels(3)
+
+@pytest.mark.parametrize('phase', ['sum', 'heap'])
+def test_left_stays_left_whatever_the_way_to_phases(phase):
+    "A tone on each side, and one behind the other: levels of both channels within a tenth of a dB"
+    t = torch.arange(96_000)/48_000
+    y = torch.stack([.3*torch.sin(2*torch.pi*440*t), .3*torch.sin(2*torch.pi*660*t)*(t>.5)])
+    cfg = SpecConfig(channels=2)
+    z = InverseMelIF(cfg, phase=phase)(MelIF(cfg)(y), y.shape[-1])
+    assert (20*torch.log10(z.std(-1)/y.std(-1))).abs().max() < .1
