@@ -109,13 +109,13 @@ def _player(name, recipe):
     return model
 
 # %% ../nbs/85_cli_play.ipynb #cb301d89
-def _played(player, recipes, names, out, options, jobs=1, missing=False):
+def _played(player, recipes, names, out, options, jobs=1, missing=False, novelty=False):
     "A file for each recipe, by `names` unless the options have a pattern, and the record of it; kept in the history, too"
     from sdaudio.export import sidecar_path
     from sdaudio.history import keeping_takes
     from sdaudio.many import write_takes
     with keeping_takes():
-        takes = write_takes(player, recipes, out, options['names'] or names, options['format'], jobs, missing, **_kept(options))
+        takes = write_takes(player, recipes, out, options['names'] or names, options['format'], jobs, missing, novelty, **_kept(options))
         for path,recipe in _counted(takes, len(recipes)): yield path, dict(path=str(path), sidecar=str(sidecar_path(path)), recipe=recipe.to_dict())
 
 @command('generate', _written, _placed, gives=_a_file)
@@ -136,6 +136,7 @@ def _generate(
     sweep:str='', # A take for each value of a control: axis1=-2:2:5 for five from -2 to 2
     jobs:int=1, # Processes that play at the same time; -1: one for each core
     missing:bool=False, # Only the takes whose files are not there yet
+    novelty:bool=False, # Measure how new each take is, and write it into its files
     out:Path=Path('.'), # Folder for the files
     typed:set=frozenset(), # Options that stand on the command line, and not only in the settings
     **options # Of files and of space
@@ -162,7 +163,7 @@ def _generate(
     if move.get('curves'): move = move | dict(curves=start.trajectory.get('curves', {}) | move['curves']) # the others of the recipe stay
     start = start.replace(loop=loop or start.loop, trajectory=start.trajectory | move)
     todo = [(start.replace(**more), label) for k in range(n) for more,label in _swept(sweep, start, k)]
-    yield from _played(model, [o for o,_ in todo], [f'{model.name}-{o.seed}{label}' for o,label in todo], out, options, jobs, missing)
+    yield from _played(model, [o for o,_ in todo], [f'{model.name}-{o.seed}{label}' for o,label in todo], out, options, jobs, missing, novelty)
 
 @command('encode', _written, gives=(_a_file | dict(novelty=float, near=[dict]), dict(model=str, start=dict, trajectory=dict)))
 def _encode(

@@ -280,17 +280,17 @@ def export(
     finite = lambda v: round(v, 3) if isfinite(v) else None
     facts = dict(format=suffix, bits=cfg.bits if depths[path.suffix.lower()] else None, sr=out.sr, channels=out.channels, frames=out.n, duration=out.duration,
                  gain_db=round(gain_db, 3), loudness_lufs=finite(out.loudness_lufs), true_peak_db=finite(out.true_peak_db), part=[round(o, 6) for o in part], loop=loop)
-    png = sound.plot().to_png() if cfg.cover else b''
+    png,new = sound.plot().to_png() if cfg.cover else b'',getattr(sound, 'likeness', None)
 
     def make(p):
-        tags = {**tags_of(recipe, p.stem, by), **more}
+        tags = {**tags_of(recipe, p.stem, by), **(dict(novelty=f'{new.novelty:g}') if new else {}), **more}
         if suffix == 'wav':
             chunks = {b'bext': _bext(tags, facts), b'LIST': _info(tags)}
             return _tag(_with_chunks(data, chunks | ({b'smpl': _smpl(out.sr, cfg.note, loop)} if loop or cfg.note is not None else {})), tags, png)
         return _tag(data, tags | (dict(loopstart=str(loop[0]), looplength=str(loop[1]-loop[0])) if loop else {}), png)
 
     path = write_bytes(path, make(path)) if cfg.overwrite else _write_unique(path, make, _free)
-    if cfg.sidecar: write_json(sidecar_path(path), dict(sdaudio=__version__, file=dict(name=path.name, **facts), export=_said(cfg), recipe=recipe and recipe.to_dict()))
+    if cfg.sidecar: write_json(sidecar_path(path), dict(sdaudio=__version__, file=dict(name=path.name, **facts), export=_said(cfg), recipe=recipe and recipe.to_dict(), **(dict(novelty=new.to_record()) if new else {})))
     else: sidecar_path(path).unlink(missing_ok=True) # it would describe the sound that was replaced
     return path
 
@@ -357,7 +357,7 @@ def file_schema(
     maybe = lambda o: dict(type=[o['type'], 'null'])
     if what == 'tags':
         own = dict(title=text, artist=text, album=text, date=text, comment=text, model=text, model_id=text, seed=dict(type='string', pattern='^-?[0-9]+$'),
-                   recipe=dict(type='string', pattern='^[0-9a-f]{10}$'), recipe_json=dict(type='string', contentMediaType='application/json', contentSchema=recipe),
+                   recipe=dict(type='string', pattern='^[0-9a-f]{10}$'), recipe_json=dict(type='string', contentMediaType='application/json', contentSchema=recipe), novelty=dict(type='string', pattern='^[0-9.]+$'),
                    loopstart=dict(type='string', pattern='^[0-9]+$'), looplength=dict(type='string', pattern='^[0-9]+$'))
         body = dict(type='object', properties=own, required=['title', 'comment'], additionalProperties=text,
                     dependentRequired=dict(recipe=list(_ours), recipe_json=['recipe']))
@@ -365,7 +365,10 @@ def file_schema(
         facts = dict(name=text, format=dict(enum=[o[1:] for o in depths]), bits=maybe(whole), sr=whole, channels=whole, frames=whole, duration=number, gain_db=number,
                      loudness_lufs=maybe(number), true_peak_db=maybe(number), part=dict(type='array', items=number, minItems=2, maxItems=2), loop=dict(type='array', items=whole))
         file = dict(type='object', properties=facts, required=list(facts), additionalProperties=False)
-        body = dict(type='object', properties=dict(sdaudio=text, file=file, export=schema_of(ExportConfig), recipe=dict(anyOf=[recipe, dict(type='null')])),
+        near = dict(type='object', properties=dict(file=text, start=number, distance_db=number), required=['file', 'start', 'distance_db'], additionalProperties=False)
+        new = dict(type='object', properties=dict(percent=number, near=dict(type='array', items=near)), required=['percent', 'near'], additionalProperties=False,
+                   description='Further from the recordings than so many percent of the recordings are from each other, and the stretches of them that it is nearest to')
+        body = dict(type='object', properties=dict(sdaudio=text, file=file, export=schema_of(ExportConfig), recipe=dict(anyOf=[recipe, dict(type='null')]), novelty=new),
                     required=['sdaudio', 'file', 'recipe'], additionalProperties=False)
     else: raise InputError(f"the schema of {what!r}", "'sidecar' or 'tags'")
     return {'$schema': 'https://json-schema.org/draft/2020-12/schema', '$id': f'https://sdaudio.github.io/sdaudio/{what}.schema.json', 'title': f'sdaudio {what}', **body}

@@ -30,12 +30,13 @@ from .store import safe_name
 from .trainer import HoldInterrupt
 
 # %% ../nbs/75_many.ipynb #7b5a0c06
-def _one(play, recipe, path, keep, options, hold=nullcontext()):
+def _one(play, recipe, path, keep, options, novelty, hold=nullcontext()):
     "Play and write one take: `(file, recipe, what was said, error or None)`"
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter('always')
         try:
             with keeping_takes() if keep else nullcontext(): take = play(recipe)
+            if novelty: play.__self__.like(take)
             with hold: path,recipe,error = export(take, path, **options),take.recipe,None
         except (SdaudioError, OSError, MemoryError) as e: error = e
     return path, recipe, [str(o.message) for o in said if issubclass(o.category, UserWarning)], error
@@ -123,12 +124,14 @@ def write_takes(
     format:str='wav', # wav, flac, mp3, ogg or opus
     jobs:int=1, # Processes that play at the same time; -1: one for each core
     missing:bool=False, # Only the takes whose files are not there yet
+    novelty:bool=False, # Measure how new each of them is, which goes into its files
     **options # Of `ExportConfig`
 )->Iterator: # Of `(path, recipe)`, in the order of the recipes, each when it is written
     "Play recipes into files, on several cores if wanted: the same samples however many"
     from joblib import effective_n_jobs
     check_format(format, options.get('bits'))
     if jobs==0: raise InputError('jobs=0', 'how many processes, from 1; or -1 for one on each core')
+    if novelty and isinstance(model, Blend): raise InputError('the novelty of a blend', 'takes of one model, whose recordings they are compared with')
     whose = dict(blend=model.parts) if isinstance(model, Blend) else dict(model=model.id)
     recipes = [o if o.model or o.blend else o.replace(**whose) for o in recipes]
     names = [name_by(names, o, model.name, i+1, [c.name for c in model.controls]) for i,o in enumerate(recipes)] if isinstance(names, str) else list(names)
@@ -139,7 +142,7 @@ def write_takes(
         other = sum(_another(p, o) for p,o,t in zip(paths, recipes, there) if t)
         warnings.warn(f'{sum(there)} of {len(paths)} takes are there already and stay as they are{other and f", but {other} of them come from another recipe" or ""}', stacklevel=2)
     if missing: options['overwrite'] = True # a record without its sound is in nobody's way
-    todo = [(o, p, _keep in Model.listeners, options) for o,p,t in zip(recipes, paths, there) if not t]
+    todo = [(o, p, _keep in Model.listeners, options, novelty) for o,p,t in zip(recipes, paths, there) if not t]
     return _all(model, todo, min(effective_n_jobs(jobs), len(todo)))
 
 # %% ../nbs/75_many.ipynb #7b5a0c13
@@ -152,11 +155,12 @@ def generate_many(self:Model,
     format:str='wav', # wav, flac, mp3, ogg or opus
     jobs:int=1, # Processes that play at the same time; -1: one for each core
     missing:bool=False, # Only the takes whose files are not there yet
+    novelty:bool=False, # Measure how new each of them is, which goes into its files
     progress:Callable|None=None, # Called with `(done, total, path)` after each take
     **kwargs
 )->list: # Of the files
     "Write many takes; Ctrl-C leaves whole files, and `missing=True` goes on from there"
-    paths,takes = [],write_takes(self, recipes, folder, names, format, jobs, missing, **kwargs)
+    paths,takes = [],write_takes(self, recipes, folder, names, format, jobs, missing, novelty, **kwargs)
     for path,_ in takes:
         paths.append(path)
         if progress: progress(len(paths), len(recipes), path)

@@ -410,8 +410,10 @@ def like(self:Model,
     sound:Sound, # A take, or anything else
     most:int=3 # Recordings at most
 )->Likeness:
-    "How new a sound is, and which of the recordings it is nearest to"
-    return likeness(self, sound, most, self.about.get('corpus', {}).get('names', ()))
+    "How new a sound is, and which of the recordings it is nearest to; a take of this model keeps it, and its files say it"
+    found = likeness(self, sound, most, self.about.get('corpus', {}).get('names', ()))
+    if isinstance(sound, Take) and sound.recipe.model==self.id: sound.likeness = found
+    return found
 
 @patch
 def card(self:Model)->Card: # Markdown

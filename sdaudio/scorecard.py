@@ -424,6 +424,10 @@ class Likeness:
         if not self.heard: return 'Nothing can be heard in it'
         return f"Further from the recordings than {self.novelty:.0f} % of the recordings are from each other" + ('; nearly a copy' if self.novelty<5 else '')
 
+    def to_record(self)->dict: # Plain JSON types
+        "For the record beside a file"
+        return dict(percent=self.novelty, near=[{k: o[k] for k in ('file', 'start', 'distance_db')} for o in self.rows])
+
     def __repr__(self):
         return '\n'.join([self.words(), *(f"{o['file']} at {o['start']:.2f} s: {o['distance_db']:.1f} dB away" for o in self.rows)])
 

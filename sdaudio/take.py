@@ -31,7 +31,7 @@ class Take(Sound):
         source=None # Of a file that went through the model: how far it is from the recordings, see `sdaudio.scorecard.Likeness`
     ):
         super().__init__(y, sr)
-        self._recipe,self._by,self.source = recipe,by,source
+        self._recipe,self._by,self.source,self.likeness = recipe,by,source,None # the last: how new it is, once `model.like` was asked
 
     @property
     def recipe(self)->Recipe: return self._recipe # How it was made

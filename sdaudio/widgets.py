@@ -496,7 +496,7 @@ def leaves(
     return box
 
 def keep_choice(
-    widget:W.Dropdown,
+    widget:W.Dropdown, # Whose options change
     options:list # Of `(label, value)`
 ):
     "Exchange what there is to choose from; what is chosen stays if it is there, else it is the first"

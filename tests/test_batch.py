@@ -1,11 +1,14 @@
 "Many takes from several processes are those of one, file by file; Ctrl-C leaves whole ones, and the same line goes on."
 import copy
+import json
 import multiprocessing
 import os
 import signal
 import sys
 import time
+from pathlib import Path
 
+import jsonschema
 import psutil
 import pytest
 
@@ -13,13 +16,14 @@ from sdaudio.blend import Blend
 from sdaudio.cli import run
 from sdaudio.config import InputError, SdaudioError
 from sdaudio.demo import demo_corpus
-from sdaudio.export import from_sidecar
+from sdaudio.export import file_schema, from_sidecar, read_tags
 from sdaudio.generate import Recipe
 from sdaudio.history import History
 from sdaudio.many import write_takes
 from sdaudio.model import Settings, start_model
 from sdaudio.sound import Sound
 from sdaudio.store import write_json
+from sdaudio.take import Take
 from sdaudio.vae import VAEConfig
 
 
@@ -111,3 +115,17 @@ def test_long_names_get_numbers_that_stay(model, tmp_path):
     for given in (dict(overwrite=True), dict(missing=True)):
         paths = [p.name for p,_ in write_takes(model, recipes, tmp_path/str(given), names=name, **given)]
         assert paths==['n'*80+'.wav', 'n'*78+'-2.wav', 'n'*78+'-3.wav'] and [from_sidecar(tmp_path/str(given)/p).seed for p in paths]==[0, 1, 2]
+
+@pytest.mark.parametrize('jobs', [1, 2])
+def test_novelty_goes_into_the_files(model, tmp_path, jobs):
+    "Beside the sound and in its tags, where it was asked for; the record is as its schema says"
+    recipes = [Recipe(seed=s, duration=.8) for s in (0, 1)]
+    (a, _), (b, _) = write_takes(model, recipes, tmp_path, jobs=jobs, novelty=True)
+    for path in (a, b):
+        d = json.loads(Path(f'{path}.json').read_text())
+        assert d['novelty']['near'] and float(read_tags(path)['novelty']) == d['novelty']['percent']
+        jsonschema.validate(d, file_schema('sidecar')); jsonschema.validate(read_tags(path), file_schema('tags'))
+    take = model.generate(.3)
+    assert 'novelty' not in json.loads(Path(f"{take.export(tmp_path/'plain.wav')}.json").read_text())
+    other = take.recipe.replace(model='another')
+    assert model.like(t := Take(take.y, take.sr, other)) and t.likeness is None
