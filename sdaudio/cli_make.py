@@ -17,13 +17,14 @@ _span = dict(min=float, max=float, mean=float)
 _summary = dict(kind=str, name=str, id=str, n_files=int, n_refused=int, duration=_span | dict(total=float), rates=dict, channels=dict, formats=dict, stereo=bool,
                 kinds=dict, variety_db=float, level_db=_span, loudness_lufs=_span, problems=['corpus.Problem'])
 
-@command('corpus', gives=(_summary, {'': 'corpus.AudioFile', 'kind': str}, dict(kind=str, name=str)))
+@command('corpus', gives=(_summary, {'': 'corpus.AudioFile', 'kind': str, 'descriptors?': dict}, dict(kind=str, name=str)))
 def _corpus(
     folder:str='', # A folder of recordings, or the name of a saved corpus; left out, the saved ones are listed
     *,
     include:list[str]=[], # Only these: a name, a folder or a pattern such as '*.flac'; may be repeated
     exclude:list[str]=[], # Not these; may be repeated
     copies:bool=False, # Also use a recording that is nearly the same as another one
+    describe:bool=False, # Measure centroid, roughness, attack, pitch and more of every file
     save:str='', # Keep this choice by a name, for corpus and train
     overwrite:bool=False # Replace another saved corpus of this name
 ):
@@ -38,8 +39,20 @@ def _corpus(
     if save:
         corpus.save(save, overwrite=overwrite)
         say(f'kept: sdaudio train {typed(save)}')
+    found = _described(corpus) if describe else [{}]*len(corpus)
     yield '', dict(kind='summary', **corpus.summary(), problems=[o.to_dict() for o in corpus.problems])
-    yield from ((f'{o.name}\t{o.duration:.2f} s\t{o.sr} Hz\t{o.channels} ch', dict(kind='file', **o.to_dict())) for o in corpus.files)
+    for o,d in zip(corpus.files, found):
+        words = ''.join(f'\t{k} {v}' for k,v in d.items() if v is not None)
+        yield f'{o.name}\t{o.duration:.2f} s\t{o.sr} Hz\t{o.channels} ch{words}', dict(kind='file', **o.to_dict(), **(dict(descriptors=d) if d else {}))
+
+def _described(corpus):
+    "What was measured of each file, name to number, with a line that says how far it is"
+    from rich.console import Console
+    from rich.progress import Progress
+    from sdaudio.features import describe_corpus
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task('describing', total=len(corpus))
+        return [{k: v for k,v in o.items() if k!='name'} for o in describe_corpus(corpus, lambda done, *_: bar.update(task, completed=done))]
 
 # %% ../nbs/86_cli_make.ipynb #48a0cf87
 def _goes_on(path, corpus, settings):

@@ -158,7 +158,7 @@ class _Meter:
         self.peak = max(self.peak, top)
         if top > .98: self.hiss += _hiss(y, self.step)
         if top > max(.7, 1.01*self.edge): self.edge,self.clipped = top,0 # what is clipped may have been turned down since
-        if top > .98*max(self.edge, .7): self.clipped += _flat_tops(y, self.steep, self.edge)
+        if self.edge and top > .98*self.edge: self.clipped += _flat_tops(y, self.steep, self.edge)
         if self.whole_of is not None: self.whole_of.append(y)
         y = np.concatenate([self.rest, y], 1)
         k = y.shape[1]//self.step*self.step
@@ -311,7 +311,7 @@ class _Seen:
         "Write down what is new, all at once"
         if self.new: self._do('insert or replace into seen values (?,?)', [*self.new.items()], True)
 
-_LOOK = 3 # raise it when files are looked into differently
+_LOOK = 4 # raise it when files are looked into differently
 
 def _packed(m):
     "A meter as bytes that hold numbers only"
