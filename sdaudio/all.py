@@ -19,7 +19,7 @@ from .spectrogram import MelIF, SpecConfig
 from .demo import demo_corpus
 from .istft import InverseMelIF
 from .latent import Control
-from .generate import Recipe, Trajectory, envelope, lfo, render
+from .generate import Recipe, Trajectory, envelope, lfo, own_density, render
 from .spatial import spatialize
 from .export import export, from_sidecar, from_tags
 from .take import Take

@@ -133,9 +133,9 @@ class Board:
     @contextmanager
     def quiet(self):
         "Widgets are set by the program, which is no click"
-        self._quiet = True
+        before,self._quiet = self._quiet,True
         try: yield
-        finally: self._quiet = False
+        finally: self._quiet = before
 
     def on(self,
         verb:str, # Name of a method

@@ -284,8 +284,8 @@ def _blend(
     density:float=.5, # How often something sounds: 0 sparse, .5 one event after the other, 1 dense
     variation:float=.3, # How far sounds are mixed with others: 0 to 1
     phase:str='auto', # auto, memory, sum or heap
-    set:list[str]=None, # A quality that the models share, such as brightness=1.5; may be repeated
-    trajectory:list[str]=[], # How it moves, as for generate; may be repeated
+    set:list[str]=None, # A quality that a model has by name, such as brightness=1.5; may be repeated
+    trajectory:list[str]=[], # How it moves, as for generate, but by qualities: brightness=-1,1; may be repeated
     loop:bool=False, # The end leads into the beginning
     out:Path=Path('.'), # Folder for the files
     **options # Of files and of space

@@ -311,7 +311,7 @@ class _Seen:
         "Write down what is new, all at once"
         if self.new: self._do('insert or replace into seen values (?,?)', [*self.new.items()], True)
 
-_LOOK = 4 # raise it when files are looked into differently
+_LOOK = 5 # raise it when files are looked into differently
 
 def _packed(m):
     "A meter as bytes that hold numbers only"
@@ -535,12 +535,12 @@ def _agreement(
     ok = (np.diff(at) > 3) & (p > 1e-6*p.max()) & (q > 1e-6*q.max())
     return float(np.median(np.abs(both[ok])/np.sqrt(p[ok]*q[ok]))) if ok.any() else 0.
 
-def _course(u, v, sr):
-    "How much the level of one sound wanders against that of the other, dB: strokes that ring on for longer are others"
+def _level_with(u, v, sr):
+    "The share of two sounds in which their levels go together: a version that was faded does nearly all the time, a stroke that rings on for longer does not"
     step = max(1, round(.02*sr))
     a,b = (10*np.log10((o[:len(o)//step*step].reshape(-1, step)**2).mean(1)+1e-20) for o in (u, v))
-    both = (a > a.max(initial=-200)-40) & (b > b.max(initial=-200)-40)
-    return float((a-b)[both].std()) if both.any() else 0.
+    apart = (a-b)[(a > a.max(initial=-200)-40) & (b > b.max(initial=-200)-40)]
+    return float((np.abs(apart-np.median(apart)) < 3).mean()) if len(apart) else 1.
 
 def _same_take(a, b, lag, seconds=4., around=.3):
     "How far the samples of two files agree, and the gain of the second"
@@ -551,7 +551,7 @@ def _same_take(a, b, lag, seconds=4., around=.3):
     u = _excerpt(f, m, start, seconds, sr)
     v = _excerpt(g, n, start-lag-around, seconds+2*around, sr) if g.duration > seconds+2*around else _excerpt(g, n, 0, seconds+2*around, sr)
     u,v = _fit(u, v)
-    return (_agreement(u, v, sr)*(_course(u, v, sr) < 3), float(np.sqrt((v**2).sum()/max(1e-20, (u**2).sum())))) if len(u) > 64 else (0., 1.)
+    return (_agreement(u, v, sr)*(_level_with(u, v, sr) > .5), float(np.sqrt((v**2).sum()/max(1e-20, (u**2).sum())))) if len(u) > 64 else (0., 1.)
 
 # %% ../nbs/11_corpus.ipynb #88d493cb
 def _without_likes(looked, instead, least=.93):

@@ -141,8 +141,7 @@ def hear(self:CorpusDashboard):
     if not name: return
     i = [f.name for f in whole.files].index(name)
     def then(s):
-        self.player.hear(s)
-        self.player.look(s)
+        self.player.hear(s).look(s)
         return name
     return lambda job: Sound(whole.read(i, 0, min(round(whole[i].duration*48000), 60*48000), mono=False), 48000),then
 

@@ -119,8 +119,7 @@ def open(self:HistoryDashboard):
     self.chosen,o = id,self.kept[id]
     with self.quiet(): self.stars.value,self.tags.value,self.note.value = o.stars,' '.join(o.tags),o.note
     def then(take):
-        self.player.hear(take)
-        self.player.look(take)
+        self.player.hear(take).look(take)
         self.words.value = f'<div style="line-height:1.4"><b>{escape(o.words())}</b><br><span style="opacity:.75">{o.recipe.duration:g} s, played {o.when}, <code>{o.id}</code></span></div>'
     return lambda job: self.kept.take(id),then
 
@@ -170,8 +169,7 @@ def again_exactly(self:HistoryDashboard):
     "Play it again from its recipe"
     id = self._id()
     def then(take):
-        self.player.hear(take)
-        self.player.look(take)
+        self.player.hear(take).look(take)
         return 'the same, sample by sample'
     def call(job):
         with collected() as notes: take = self.kept.regenerate(id, progress=job.tick)

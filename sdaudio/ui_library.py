@@ -117,8 +117,7 @@ def hear(self:LibraryDashboard):
     def then(seen):
         mp3,sound = seen
         if sound is None: return f'{name} has no sound to show; Open plays it'
-        self.player.hear(sound, data=[mp3])
-        self.player.look(sound)
+        self.player.hear(sound, data=[mp3]).look(sound)
         return f'{name}, {sound.duration:g} s of it'
     def call(job):
         mp3 = self.kept.preview(name).get('sound')

@@ -256,8 +256,7 @@ def set(self:ModelDashboard,
     recipe:Recipe # Of this model
 ):
     "All widgets as a recipe has them; no take is made"
-    self._quiet = True
-    try:
+    with self.quiet():
         for k,s in self.sliders.items(): s.value = next((recipe.controls[n] for n in (k, *s.control.was) if n in recipe.controls), 0.)
         for k,w in self.settings.items(): w.value = getattr(recipe, k)
         t,now = recipe.trajectory,{n: k for k,s in self.sliders.items() for n in s.control.was}
@@ -268,7 +267,6 @@ def set(self:ModelDashboard,
         self.kind.value = recipe.spatial.get('kind', '')
         for k,w in self.places.get(self.kind.value, {}).items(): w.value = recipe.spatial.get(k, getattr(SpatialConfig(), k))
         self._show_curve()
-    finally: self._quiet = False
 
 @patch
 def follow(self:ModelDashboard,
@@ -364,10 +362,8 @@ def _list_again(self:ModelDashboard):
 
 @patch
 def _list_takes(self:ModelDashboard):
-    self._quiet = True
     options = [(_line(r), i) for i,r in enumerate(self.recipes)]
-    _choices(self.history, options); _choices(self.against, options[1:])
-    self._quiet = False
+    with self.quiet(): _choices(self.history, options); _choices(self.against, options[1:])
 
 def _choices(w, options):
     "Exchange what there is to choose from; the first is chosen"
@@ -435,14 +431,12 @@ def _show_curve(self:ModelDashboard, _=None):
     "The editor for the control that is chosen"
     k = self.which.value
     if k is None: return
-    s,quiet,self._quiet = self.sliders.get(k),self._quiet,True
-    try:
-        with self.curve.hold_sync():
-            self.curve.low,self.curve.high = (s.low, s.high) if s else (0., 1.)
-            self.curve.safe_low,self.curve.safe_high = (s.safe_low, s.safe_high) if s else (0., 1.)
-            self.curve.name,self.curve.still = k,s.value if s else self.settings[k].value
-            self.curve.points = curve_points(self.curves[k], self.settings['duration'].value) if k in self.curves else []
-    finally: self._quiet = quiet
+    s = self.sliders.get(k)
+    with self.quiet(), self.curve.hold_sync():
+        self.curve.low,self.curve.high = (s.low, s.high) if s else (0., 1.)
+        self.curve.safe_low,self.curve.safe_high = (s.safe_low, s.safe_high) if s else (0., 1.)
+        self.curve.name,self.curve.still = k,s.value if s else self.settings[k].value
+        self.curve.points = curve_points(self.curves[k], self.settings['duration'].value) if k in self.curves else []
 
 @patch
 def start_here(self:ModelDashboard)->Recipe:

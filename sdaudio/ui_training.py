@@ -149,8 +149,7 @@ def hear(self:TrainingDashboard):
     model = self.model
     def then(take):
         self.player.autoplay = True
-        self.player.hear(take)
-        self.player.look(take)
+        self.player.hear(take).look(take)
         return f'seed {take.recipe.seed}, {take.duration:g} s'
     return lambda job: model.play(Recipe(seed=model.about['training']['steps']), progress=job.tick),then
 
