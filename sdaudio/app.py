@@ -8,6 +8,7 @@ __all__ = ['Visit', 'shelf', 'build_app', 'launch_app']
 # %% ../nbs/87_app.ipynb #3d388de0
 import logging, os, shutil, tempfile, threading, time, warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import wraps
 from html import escape
 from inspect import Parameter, Signature, isgeneratorfunction
@@ -194,7 +195,8 @@ def shown(self:Visit)->tuple: # Paths of a sound and a picture
     "Files by which the take is heard and seen"
     t,fig = self._heard(),self.take.plot()
     fig.set_size_inches(5.6, 2.3) # narrow, so that its words stay readable on a phone
-    for p in sorted((o for o in self.folder.glob('*.*') if o.suffix in ('.wav', '.png') and not o.stem.startswith('course-')), key=lambda o: o.stat().st_mtime)[:-4]: p.unlink() # the newest may be on their way
+    with suppress(FileNotFoundError): # another button of this page does the same
+        for p in sorted((o for o in self.folder.glob('*.*') if o.suffix in ('.wav', '.png') and not o.stem.startswith('course-')), key=lambda o: o.stat().st_mtime)[:-4]: p.unlink() # the newest may be on their way
     return t.export(self.folder/f'{t.id}.wav', overwrite=True, sidecar=False), write_bytes(self.folder/f'{t.id}.png', fig.to_png(dpi=150))
 
 @patch

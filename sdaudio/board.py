@@ -9,7 +9,7 @@ __all__ = ['Board', 'small', 'columns']
 import logging
 from contextlib import contextmanager
 from html import escape
-from threading import Event
+from threading import Event, Lock
 
 import ipywidgets as W
 
@@ -21,7 +21,7 @@ class Board:
     "Buttons, a line of words, how far it is, and a way to stop: what all dashboards have"
     fleeting = () # methods whose work gives way to what is asked for next
     def __init__(self):
-        self.jobs,self.buttons,self._job,self._newest,self._quiet,self._said = Jobs(),{},None,None,False,[] # the last: what came of work that others followed
+        self.jobs,self.buttons,self._job,self._newest,self._quiet,self._said,self._hush = Jobs(),{},None,None,0,[],Lock() # the last but one: what came of work that others followed
         self.status,self.progress = W.HTML(),W.FloatProgress(min=0, max=1, layout=W.Layout(width='8rem', display='none'))
         self.stop = self.button('cancel', 'Stop', 'Leave what is under way; what is there already is kept')
         self.stop.layout.display = 'none'
@@ -59,7 +59,9 @@ class Board:
         "What a button does: one call, and words about what came of it"
         try:
             with collected() as notes: res = getattr(self, verb)()
+            said,self._said = self._said,self._said+[(o, False) for o in notes] # with what comes of the work
             if self._begun(res, verb): return
+            self._said = said
         except Exception as e:
             if not isinstance(e, SdaudioError): logging.getLogger('sdaudio').exception(verb)
             return self.say(error_words(e, verb), bad=True)
@@ -133,9 +135,10 @@ class Board:
     @contextmanager
     def quiet(self):
         "Widgets are set by the program, which is no click"
-        before,self._quiet = self._quiet,True
+        with self._hush: self._quiet += 1 # one in another, and in other threads
         try: yield
-        finally: self._quiet = before
+        finally:
+            with self._hush: self._quiet -= 1
 
     def on(self,
         verb:str, # Name of a method

@@ -154,7 +154,7 @@ def _generate(
     from sdaudio.presets import Presets
     start = recipe_from(recipe) if recipe else Recipe()
     model = _player(name, start)
-    if preset: start = Recipe.from_dict(start.to_dict() | Presets(model)[preset].recipe)
+    if preset: start = Recipe.from_dict(start.to_dict() | Presets(model)._fields(preset))
     given = dict(duration=duration, density=density, variation=variation, phase=phase, seed=seed)
     if recipe or preset: given = {k: v for k,v in given.items() if k in typed}
     place,whose = _place_of(options),dict(model=model.id, blend=[]) if name or not start.blend else {}

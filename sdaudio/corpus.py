@@ -46,13 +46,13 @@ def _natural(p):
 
 def _find(root, closed=None):
     "Audio files below a folder and behind its links, in natural order, and in `closed` the folders that cannot be read; hidden ones are skipped, whatever the folders above are called"
-    found,seen,todo,own = [],set(),[root],os.path.realpath(data_folder())
-    if Path(os.path.realpath(root)).is_relative_to(own): own = None # who asks for what sdaudio keeps gets it; elsewhere its previews are no recordings
+    own = os.path.realpath(data_folder())
+    found,seen,todo = [],set() if Path(os.path.realpath(root)).is_relative_to(own) else {own},[root] # who asks for what sdaudio keeps gets it; elsewhere its previews are no recordings
     for start in todo: # each folder once, and what lies there itself before what a link leads to
         if start is not root and os.path.realpath(start) in seen: continue
         for d,dirs,names in os.walk(start, onerror=lambda e: closed is not None and closed.append(Path(e.filename))):
             seen.add(os.path.realpath(d))
-            dirs[:] = [o for o in dirs if not o.startswith('.') and os.path.realpath(os.path.join(d, o)) not in seen | {own}]
+            dirs[:] = [o for o in dirs if not o.startswith('.') and os.path.realpath(os.path.join(d, o)) not in seen]
             todo += [o for n in dirs if os.path.islink(o := os.path.join(d, n))]
             found += [Path(d)/o for o in names if not o.startswith('.') and Path(o).suffix.lower() in _suffixes | _foreign]
     return sorted(found, key=lambda p: _natural(p.relative_to(root).as_posix()))
@@ -246,9 +246,9 @@ def _loudness(power, k, quiet=-70.):
 _steep = dict(PCM_U8=.02, PCM_S8=.02, ULAW=.08, ALAW=.08) # two steps of such a file
 
 def _flat_tops(y, steep=5e-3, peak=1.):
-    "Places near the peak that the wave runs into steeply and where it then stands still"
+    "Places near the peak that the wave runs into steeply, but not from the other side as a square wave does, and where it then stands still"
     d = np.abs(np.diff(y))
-    return int(((np.abs(y[:, 1:-2]) > .98*peak) & (d[:, :-2] > steep) & (d[:, 1:-1] < 2e-4) & (d[:, 2:] < 2e-4)).sum())
+    return int(((np.abs(y[:, 1:-2]) > .98*peak) & (d[:, :-2] > steep) & (d[:, :-2] < peak) & (d[:, 1:-1] < 2e-4) & (d[:, 2:] < 2e-4)).sum())
 
 def _hiss(y, step):
     "Steps in which every channel is white noise that fills the whole scale: data that is no sound, read as sound"
@@ -311,7 +311,7 @@ class _Seen:
         "Write down what is new, all at once"
         if self.new: self._do('insert or replace into seen values (?,?)', [*self.new.items()], True)
 
-_LOOK = 5 # raise it when files are looked into differently
+_LOOK = 6 # raise it when files are looked into differently
 
 def _packed(m):
     "A meter as bytes that hold numbers only"

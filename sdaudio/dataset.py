@@ -38,13 +38,13 @@ def cache_size(
     folder:Path|None=None # Where pictures are kept; None: the cache in sdaudio's home
 )->int: # Bytes
     "How much disk the kept pictures take"
-    return sum(p.stat().st_size for p in Path(folder or home('cache')).glob('*/*') if p.is_file())
+    return sum(p.stat().st_size for p in Path(folder or home('cache')).glob('*/*') if p.is_file() and (not folder or _of_pictures(p.parent)))
 
 def clear_cache(
     days:float=0., # Only pictures that were not used for so long
     folder:Path|None=None # Where pictures are kept; None: the cache in sdaudio's home
 )->int: # Bytes that are free again
-    "Delete kept pictures, and what was seen in the files; a training that needs them makes them again"
+    "Delete kept pictures, and in sdaudio's own cache what was seen in the files; a training that needs them makes them again"
     freed,latest = 0,time.time()-days*86_400
     for sub in [p for p in Path(folder or home('cache')).glob('*') if _of_pictures(p)]:
         for p in [*(o for o in sub.glob('*.npy') if not o.with_suffix('.json').exists()), *sub.glob('.*.sdaudio-tmp')]: # left behind by what was killed; one that is under way is younger
@@ -57,7 +57,7 @@ def clear_cache(
         if len(list(sub.iterdir()))>1: write_manifest(sub, read_json(sub/'manifest.json')['settings'])
         else: shutil.rmtree(sub, ignore_errors=True)
     if folder: return freed
-    looks = home('cache', 'x').parent/'looks' # what was seen in files
+    looks = home('cache')/'looks' # what was seen in files
     for p in looks.glob('*'):
         if p.stat().st_mtime<=latest: freed += p.stat().st_size; p.unlink()
     with suppress(OSError): looks.rmdir()
@@ -261,7 +261,7 @@ class DataConfig(Config):
 
     def __post_init__(self):
         if not (self.n_frames>=16 and self.n_frames%8==0): raise InputError(f"n_frames={self.n_frames}", "a multiple of 8, at least 16", "try 64")
-        if not 0 <= self.seed < 2**63: raise InputError(f"seed={self.seed}", "a whole number from 0")
+        if not hasattr(self.seed, '__index__') or not 0 <= self.seed < 2**63: raise InputError(f"seed={self.seed}", "a whole number from 0")
         if not 0 <= self.copies <= 100: raise InputError(f"copies={self.copies}", "0 to 100", "try 2")
         if not 0 <= self.mixed <= 1: raise InputError(f"mixed={self.mixed}", "a share from 0 to 1", "0 trains on single excerpts alone")
         if not 0 <= self.held_out < .9: raise InputError(f"held_out={self.held_out}", "a share from 0 to 0.9", "try 0.12")

@@ -15,11 +15,11 @@ import torch
 from fastcore.basics import patch
 
 from .config import InputError
-from .generate import Recipe, Trajectory, heard_as
+from .generate import Recipe, Trajectory
 from .map import SoundMap
 from .model import Model
 from .scorecard import recollect, remembered, stray
-from .sound import Sound, open_audio
+from .sound import Sound, open_audio, read_blocks
 from .store import _homely, content_hash, home
 from .take import Report, Take, measure_sound, noise_shows, report as _report
 
@@ -41,7 +41,7 @@ def encode(self:Model,
     "A recording through the network and back, with controls on the way; or its gesture with another one's timbre"
     path,there = _as_file(sound)
     whole = there if duration is None else duration
-    if whole>600: warnings.warn(f"of {whole:.0f} s the first ten minutes go through the model", stacklevel=2)
+    if whole>600: warnings.warn("the first ten minutes go through the model", stacklevel=2)
     start = dict(file=str(path), hash=content_hash(path)) | (dict(rounds=rounds) if rounds else {})
     if timbre is not None:
         other = _as_file(timbre)[0]
@@ -52,13 +52,13 @@ def encode(self:Model,
     return take
 
 def _as_file(sound):
-    "A recording as a file that a recipe can name, and its seconds; a sound without a file is kept under its hash"
+    "A recording as a file that a recipe can name, and its seconds as far as they are read, which its header need not say; a sound without a file is kept under its hash"
     if isinstance(sound, Sound):
         kept = home('sounds', f'{blake2b(sound.y.tobytes(), key=str(sound.sr).encode(), digest_size=8).hexdigest()}.wav') # by samples: the file also holds the time
         return kept if kept.exists() else Sound(sound.y, sound.sr).save(kept, bits=32), sound.duration
     path = _homely(sound).resolve()
     if not path.is_file(): raise InputError(f"'{sound}'", "a recording: a file or a Sound")
-    with open_audio(path) as f: return path, f.frames/f.samplerate
+    with open_audio(path) as f: return path, sum(map(len, read_blocks(f, min(f.frames, 601*f.samplerate))))/f.samplerate
 
 # %% ../nbs/76_encode.ipynb #6bb80e26
 @patch

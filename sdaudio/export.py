@@ -281,6 +281,7 @@ def export(
     facts = dict(format=suffix, bits=cfg.bits if depths[path.suffix.lower()] else None, sr=out.sr, channels=out.channels, frames=out.n, duration=out.duration,
                  gain_db=round(gain_db, 3), loudness_lufs=finite(out.loudness_lufs), true_peak_db=finite(out.true_peak_db), part=[round(o, 6) for o in part], loop=loop)
     png,new = sound.plot().to_png() if cfg.cover else b'',getattr(sound, 'likeness', None)
+    if new and not new.heard: new = None # silence is no copy of anything
 
     def make(p):
         tags = {**tags_of(recipe, p.stem, by), **(dict(novelty=f'{new.novelty:g}') if new else {}), **more}

@@ -190,7 +190,7 @@ class Recipe(Config):
         d = {k: v for k,v in self.to_dict().items() if v or k not in _later}
         return hashlib.blake2b(json.dumps(d, sort_keys=True).encode(), digest_size=5).hexdigest()
 
-def _plain(v): return v.to_record() if hasattr(v, 'to_record') else v.item() # a Trajectory, a Start, a number of NumPy's
+def _plain(v): return v.to_record() if hasattr(v, 'to_record') else v.tolist() # a Trajectory, a Start, numbers of NumPy's
 
 _later = ('trajectory', 'start', 'loop', 'spatial', 'blend') # names of recipes are older than these settings
 

@@ -164,6 +164,11 @@ class Jobs:
     @property
     def busy(self)->bool: return self.now is not None and (not self.now.over or bool(self._next)) # Whether something is under way
 
+    @property
+    def firm(self)->list: # Of `Job`
+        "What is under way or waits, and gives way to nothing"
+        return [o for o in (self.now, *self._next) if o and not o.over and not o.fleeting]
+
     def start(self,
         call:Callable, # As for `Job`
         name:str='this', # What it is

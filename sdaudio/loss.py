@@ -33,7 +33,7 @@ class LossConfig(Config):
         low = [k for k in ('magnitude','ifreq','mrstft','beta','warmup','kl_floor') if not 0<=getattr(self, k)<inf]
         if low: raise InputError(', '.join(f"{k}={getattr(self, k)}" for k in low), "weights of zero or more; a negative one has no lower bound")
         if self.heard<1: raise InputError(f"heard={self.heard}", "at least one excerpt")
-        if len(self.windows)<3 or any(w<16 or w%4 for w in self.windows): raise InputError(f"windows={self.windows}", "three or more, each a multiple of four")
+        if len(self.windows)<3 or any(not hasattr(w, '__index__') or w<16 or w%4 for w in self.windows): raise InputError(f"windows={self.windows}", "three or more, each a multiple of four")
 
 # %% ../nbs/30_loss.ipynb #57c24a7e
 def magnitude_loss(

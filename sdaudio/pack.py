@@ -42,7 +42,7 @@ class PackConfig(Config):
         if not 1 <= self.n <= 128: raise InputError(f'n={self.n}', '1 to 128, as many as a keyboard has notes')
         if self.of and self.of < self.n: raise InputError(f'{self.n} samples of {self.of} takes', 'at least as many takes')
         if not hasattr(self.seed, '__index__'): raise InputError(f'seed={self.seed!r}', 'a whole number')
-        if not self.loudness_lufs > -70: raise InputError(f'loudness_lufs={self.loudness_lufs}', 'above -70 LUFS, below which nothing counts as heard')
+        if not isinstance(self.loudness_lufs, (int, float)) or not -70 < self.loudness_lufs < 100: raise InputError(f'loudness_lufs={self.loudness_lufs}', 'above -70 LUFS, below which nothing counts as heard')
         check_format(self.format, self.bits)
         ExportConfig(ceiling_db=self.ceiling_db)
 

@@ -140,9 +140,13 @@ def recipe(self:Presets,
     **changes # Other values for some fields, for example `seed=3`
 )->Recipe:
     "The whole recipe that a preset stands for; that it was made with an earlier stage of the instrument is said, where that is at hand"
+    return Recipe.from_dict(self._fields(name)|changes)
+
+@patch
+def _fields(self:Presets, name):
     preset = self[name]
-    if self.model and preset.made_with not in ('', self.model.id): warnings.warn(f"the preset '{preset.name}' was made with another version of {self.name} and may sound different", stacklevel=3)
-    return Recipe.from_dict(preset.recipe|changes)
+    if self.model and preset.made_with not in ('', self.model.id): warnings.warn(f"the preset '{preset.name}' was made with another version of {self.name} and may sound different", stacklevel=4)
+    return preset.recipe
 
 @patch
 def recall(self:Presets,

@@ -8,7 +8,7 @@ __all__ = ['Sound', 'open_audio', 'read_blocks', 'Plot', 'mel_picture']
 # %% ../nbs/10_sound.ipynb #a14159a5
 import os, warnings
 from base64 import b64encode
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -117,7 +117,7 @@ def resample(self:Sound,
 
 def _round(y, n):
     "Loops `(channels, samples)` with `n` samples instead: a loop is as periodic as its spectrum, whatever its length comes to"
-    return scipy.signal.resample(y.astype(np.float64), n, axis=1).astype(np.float32)
+    return np.stack([scipy.signal.resample(o, n) for o in y])
 
 @patch
 def mono(self:Sound)->Sound:
@@ -215,17 +215,20 @@ def read_blocks(
 ): # Blocks `(n, channels)` float32; stops early where the file is damaged
     "Read piece by piece, as far as the file can be read"
     left,size = max(0, f.frames-f.tell()) if n is None else n,max(64, min(size, 2**20//f.channels))
-    while left > 0:
-        at = f.tell()
-        try: b = f.read(min(size, left), dtype='float32', always_2d=True)
-        except sf.LibsndfileError: # damaged somewhere in this block: find how far it goes
-            if (size := size//4) < 64: return
-            try: f.seek(at)
-            except sf.LibsndfileError: return
-            continue
-        if not len(b): return
-        left -= len(b)
-        yield b
+    with ExitStack() as opened:
+        while left > 0:
+            at = f.tell()
+            try: b = f.read(min(size, left), dtype='float32', always_2d=True)
+            except sf.LibsndfileError: # damaged somewhere in this block, or it ends without having said so: find how far it goes
+                if (size := size//4) < 64: return
+                try: # in some formats an error stays with what is open
+                    f = opened.enter_context(sf.SoundFile(f.name))
+                    f.seek(at)
+                except (sf.LibsndfileError, OSError): return
+                continue
+            if not len(b): return
+            left -= len(b)
+            yield b
 
 # %% ../nbs/10_sound.ipynb #9a3aaded
 @patch(cls_method=True)

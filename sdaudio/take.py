@@ -81,7 +81,10 @@ def spatialize(self:Take,
 def _played(sound, recipe, by):
     "A sound as a take, in the place that its recipe says"
     take = Take(sound.y, sound.sr, recipe.replace(spatial={}), by)
-    return take.spatialize(**recipe.spatial) if recipe.spatial else take
+    if not recipe.spatial: return take
+    there = take.spatialize(**recipe.spatial)
+    head = {k: v for k,v in there.recipe.spatial.items() if k in ('sofa', 'sofa_id')} # which of all files of this name
+    return Take(there.y, there.sr, recipe.replace(spatial=recipe.spatial|head), by)
 
 # %% ../nbs/65_take.ipynb #88e0efbb
 def measure_sound(

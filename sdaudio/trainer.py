@@ -46,7 +46,7 @@ class TrainConfig(Config):
         low = [k for k in ('steps','epochs','patience','weight_decay') if not 0 <= getattr(self, k) < 1e9]
         if low: raise InputError(', '.join(f"{k}={getattr(self, k)}" for k in low), "zero or more")
         if self.steps and self.epochs: raise InputError(f"steps={self.steps} and epochs={self.epochs}", "one budget")
-        if not hasattr(self.batch_size, '__index__') or not -2**63<=self.seed<2**63: raise InputError(f"batch_size={self.batch_size}, seed={self.seed}", "whole numbers of at most 63 bits")
+        if not all(hasattr(o, '__index__') for o in (self.batch_size, self.seed)) or not -2**63<=self.seed<2**63: raise InputError(f"batch_size={self.batch_size}, seed={self.seed}", "whole numbers of at most 63 bits")
         if self.batch_size<1 or self.lr<=0 or not 0<=self.ema<1 or self.looks<1: raise InputError(str(self), "sizes and rates above zero, ema below 1")
 
     @property
@@ -272,7 +272,10 @@ class Trainer:
                 self.tell('before_fit')
                 self._run(stop)
                 self.tell('after_fit')
-            except BaseException: self.tell('broken'); raise
+            except BaseException:
+                for o in self.callbacks if self.group.first else ():
+                    with suppress(Exception): o.broken(self) # what has ended it is what is said
+                raise
         self.vae.load_state_dict(self.best.state_dict())
         return self
 

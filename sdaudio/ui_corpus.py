@@ -29,7 +29,7 @@ class CorpusDashboard(Board):
         changed=noop # Called with the `Corpus` whenever it is another one
     ):
         super().__init__()
-        self.whole,self.out,self.corpus,self.changed = None,[],None,changed # everything that was read, names left out, and what remains
+        self.whole,self.out,self.corpus,self.changed,self._into = None,[],None,changed,None # everything that was read, names left out, and what remains; the last: folder and name of what a browser has sent
         self._parts()
         self.widget = self._layout()
         self._choices()
@@ -94,12 +94,16 @@ def open(self:CorpusDashboard):
 def bring(self:CorpusDashboard):
     "Files that the browser sends, together with those that it sent before"
     if not self.upload.value: return
-    copies,kept = self.copies.value,home('recordings', 'x').parent
-    more = self.whole is not None and Path(os.path.realpath(self.whole.root)).is_relative_to(os.path.realpath(kept)) # to those that were sent before
-    folder,name = (self.whole.root,self.whole.name) if more else (unique_path(kept/safe_name(self.name.value.strip() or 'from the browser')),None)
+    copies,typed,kept = self.copies.value,self.name.value.strip(),home('recordings', 'x').parent
+    known = self.whole and (self.whole.root, self.whole.name)
     sent = [(Path(o['name']), bytes(o['content'])) for o in self.upload.value]
     with self.quiet(): self.upload.value = () # it would be saved with the notebook
-    def call(job):
+    def call(job): # one after the other, so each knows where the one before has put its files
+        for before in (self._into, known):
+            if not before or before[0]==kept or not Path(os.path.realpath(before[0])).is_relative_to(os.path.realpath(kept)): continue
+            if typed in ('', before[1]) or known and before[0]==known[0] and typed==known[1]: self._into = before; break
+        else: self._into = unique_path(kept/safe_name(typed or 'from the browser')),typed or 'from the browser'
+        folder,name = self._into[0],known[1] if known and known[0]==self._into[0] else self._into[1]
         folder.mkdir(parents=True, exist_ok=True)
         for n,data in sent:
             to = folder/(safe_name(n.stem)+n.suffix.lower())

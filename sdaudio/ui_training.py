@@ -55,7 +55,7 @@ class TrainingDashboard(Board):
         corpus:Corpus # The recordings
     )->str:
         "Train on these from now on"
-        busy = self.jobs.busy # a training goes on with what it was begun with, and is watched as before
+        busy = bool(self.jobs.firm) # a training goes on with what it was begun with, and is watched as before
         if self.watch and self.watch.of[0]!=corpus.id and not busy:
             self.watch,self._seen,self.plot.layout.display,self.notes.value = None,(),'none',''
             if self.player.sounds: self.player.silence()
@@ -140,7 +140,7 @@ def _load(self:TrainingDashboard):
 def _free(self:TrainingDashboard, instrument=False):
     "Refuse what has to wait, and what needs an `instrument`"
     if instrument and self.model is None: raise InputError('no instrument yet', 'a training that ended or was stopped', 'press Train')
-    if self.jobs.busy and not self.jobs.now.fleeting: raise InputError(f"{dict(begin='a training', save='saving').get(self.jobs.now.name, self.jobs.now.name)} is still under way", 'its end', 'press Stop; what is there can be played at once')
+    if firm := self.jobs.firm: raise InputError(f"{dict(begin='a training', save='saving').get(firm[0].name, firm[0].name)} is still under way", 'its end', 'press Stop; what is there can be played at once')
 
 @patch
 def hear(self:TrainingDashboard):

@@ -227,7 +227,7 @@ function render({ model, el }) {
     for (let x = 0; x < w; x++) { let lo = 0, hi = 0; const to = Math.min(n, b.length, Math.floor((x + 1) * n / w)); for (let i = Math.floor(x * n / w); i < to; i++) for (const o of y) { if (o[i] < lo) lo = o[i]; if (o[i] > hi) hi = o[i] }
       c.fillRect(x, h / 2 - hi / top * h / 2, 1, Math.max(.8, (hi - lo) / top * h / 2)) }
   }
-  function picture() { if (url) URL.revokeObjectURL(url); const p = g('picture'); if (p && p.byteLength) { url = URL.createObjectURL(new Blob([p], { type: 'image/png' })); $('img').src = url; $('img').classList.remove('old') } else if (g('blind') || (g('names') || []).length > 1) $('img').removeAttribute('src'); else $('img').classList.add('old')
+  function picture() { if (url) URL.revokeObjectURL(url); const p = g('picture'); if (p && p.byteLength) { url = URL.createObjectURL(new Blob([p], { type: 'image/png' })); $('img').src = url; $('img').classList.remove('old') } else if (g('blind') || (g('names') || []).length > 1 || !(g('sounds') || []).length) $('img').removeAttribute('src'); else $('img').classList.add('old')
     $('.marks').replaceChildren(...(p && p.byteLength ? g('marks') : []).map(([v, t]) => { const s = document.createElement('span'); s.textContent = t; s.style.bottom = v * 100 + '%'; return s })) }
   function paint() {
     const t = at(), n = long(); $('.head').style.left = n ? 100 * t / n + '%' : '0'; $('.head').hidden = !n

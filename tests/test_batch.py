@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import psutil
 import pytest
 
@@ -127,5 +128,7 @@ def test_novelty_goes_into_the_files(model, tmp_path, jobs):
         jsonschema.validate(d, file_schema('sidecar')); jsonschema.validate(read_tags(path), file_schema('tags'))
     take = model.generate(.3)
     assert 'novelty' not in json.loads(Path(f"{take.export(tmp_path/'plain.wav')}.json").read_text())
+    silent = Take(np.zeros(48000), 48000, take.recipe)
+    assert not model.like(silent).heard and 'novelty' not in json.loads(Path(f"{silent.export(tmp_path/'silent.wav')}.json").read_text())
     other = take.recipe.replace(model='another')
     assert model.like(t := Take(take.y, take.sr, other)) and t.likeness is None

@@ -592,6 +592,7 @@ def test_clipping_is_found_at_any_peak(tmp_path, db):
     assert any('clipped' in o.what for o in Corpus(tmp_path).problems)
     sf.write(tmp_path/'x.wav', np.sin(2*np.pi*220*np.arange(48000)/48000)*10**(db/20), 48000)
     sf.write(tmp_path/'steps.wav', .695*np.repeat(np.random.default_rng(0).uniform(-1, 1, 4800), 10), 48000) # stands still everywhere
+    sf.write(tmp_path/'square.wav', .9*np.sign(np.sin(2*np.pi*110.3*np.arange(48000)/48000+.3)), 48000)
     assert not any('clipped' in o.what for o in Corpus(tmp_path).problems)
 
 def test_an_offset_of_a_short_sound(tmp_path):

@@ -813,6 +813,14 @@ def test_uploads_in_portions_stay_together(sdaudio_home, tmp_path):
     other.upload.value = [dict(name=files[0].name, type='audio/flac', size=1, content=memoryview(files[0].read_bytes()), last_modified=datetime.now())]
     other.wait()
     assert len(other.corpus) == 1, 'those of another day are another corpus'
+    quick = CorpusDashboard()
+    for f in files: quick.upload.value = [dict(name=f.name, type='audio/flac', size=1, content=memoryview(f.read_bytes()), last_modified=datetime.now())]
+    quick.wait()
+    assert len(quick.corpus) == 2, 'also where the second comes before the first was read'
+    quick.name.value = 'third'
+    quick.upload.value = [dict(name=files[0].name, type='audio/flac', size=1, content=memoryview(files[0].read_bytes()), last_modified=datetime.now())]
+    quick.wait()
+    assert len(quick.corpus) == 1 and quick.corpus.name == 'third', 'under another name it is another corpus'
 
 def test_presets_go_where_the_instrument_went(tmp_path):
     "It was renamed in the library while its dashboard was open"
@@ -858,3 +866,18 @@ def test_hearing_the_instrument_again_is_no_training(tmp_path, monkeypatch):
     assert not bad(t)
     t.wait()
     assert t.player.sounds
+    fake.go.clear()
+    t.press('hear'); t.press('begin'); t.press('begin')
+    assert bad(t) and 'still under way' in t.status.value
+    fake.go.set()
+    t.wait()
+    assert len(fake.asked) == 2, 'what waits counts as well'
+
+def test_a_preset_of_an_earlier_stage_says_so(d):
+    d.model.presets.save('earlier', dict(density=.2))
+    real = type(d.model.presets).__getitem__
+    with pytest.MonkeyPatch.context() as m:
+        m.setattr(type(d.model.presets), '__getitem__', lambda self, name: real(self, name).replace(made_with='another'))
+        d._refresh('earlier')
+        press(d, 'recall_preset')
+    assert 'another version' in d.status.value, d.status.value

@@ -179,6 +179,10 @@ def test_only_the_part_that_is_asked_for_is_read(demo, tmp_path, monkeypatch):
     assert max(read) <= 1.6
     for bad in (0, -1):
         with pytest.raises(InputError, match='duration'): demo.encode(path, duration=bad)
+    data = bytearray(Sound(long.y[:, :40_000], 48000).encode('flac'))
+    data[21] &= 0xf0; data[22:26] = bytes(4) # streamed: nobody has written how long it is
+    (tmp_path/'streamed.flac').write_bytes(data)
+    assert 39_800 < demo.encode(tmp_path/'streamed.flac', rounds=0).n <= 40_000
     assert 'Nothing' in demo.like(Sound(np.zeros(48000), 48000)).words()
 
 def test_a_trajectory_goes_in_as_it_is(demo):

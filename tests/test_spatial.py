@@ -185,4 +185,6 @@ def test_a_played_place_knows_its_head(demo, tmp_path, monkeypatch):
     "A recipe that was written by hand gets the content of the file that it was played with"
     monkeypatch.setattr(spatial, '_sofa_id', lambda path: 'abc'); monkeypatch.setattr(spatial, '_binaural', lambda y, *_: np.repeat(y, 2, 0)[:2])
     take = demo[1].play(Recipe(duration=.2, spatial=dict(kind='binaural', sofa='h.sofa')))
+    plain = Recipe(model=demo[1].id, duration=.2, spatial=dict(width=1.2))
+    assert demo[1].play(plain).recipe == plain
     assert take.recipe.spatial['sofa_id'] == 'abc' and take.recipe.spatial['sofa'] == str(Path('h.sofa').absolute())
