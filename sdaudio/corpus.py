@@ -33,7 +33,7 @@ from safetensors.numpy import load as load_arrays, save as save_arrays
 
 from .compat import resample
 from .config import Config, CorpusError, FileError, InputError, SdaudioError, data_folder
-from .sound import Sound, open_audio, read_blocks
+from .sound import Sound, length_of, open_audio, read_blocks
 from .store import _homely, content_hash, home, read_json, safe_name, write_json
 
 # %% ../nbs/11_corpus.ipynb #9699c98d
@@ -311,7 +311,7 @@ class _Seen:
         "Write down what is new, all at once"
         if self.new: self._do('insert or replace into seen values (?,?)', [*self.new.items()], True)
 
-_LOOK = 6 # raise it when files are looked into differently
+_LOOK = 7 # raise it when files are looked into differently
 
 def _packed(m):
     "A meter as bytes that hold numbers only"
@@ -340,15 +340,15 @@ def _look(path, name, seen, tick=lambda share: None, stop=None):
             if not 1000 <= sr <= 1_000_000 or ch > 16:
                 say('refused', f"{ch} channel{'s'*(ch > 1)} at {sr} Hz", 'not used; a damaged header, or more than sdaudio takes: 16 channels, 1 to 1000 kHz')
                 return None, None, found
-            digest = content_hash(path)
+            digest,n = content_hash(path),length_of(f)
             if not (known := (m := seen.meter(digest)) is not None):
-                m = _Meter(sr, ch, f.frames/sr, _steep.get(f.subtype, 5e-3))
+                m = _Meter(sr, ch, n/sr, _steep.get(f.subtype, 5e-3))
                 for b in read_blocks(f):
                     m.add(b)
-                    tick(len(b)/max(1, f.frames))
+                    tick(len(b)/max(1, n))
                     if stop and stop.is_set(): raise _Stopped
                 m.end()
-            want = max(round(f.frames*_promised(f)) if m.n == f.frames else f.frames, m.n)
+            want = max(round(n*_promised(f)) if m.n == n else n, m.n)
             odd = [] if m.n < .99*want else list(_oddities(f, path))
     except (FileError, InputError) as e:
         say('refused', str(e).splitlines()[0].replace(f"'{path}'", 'it').removeprefix('it ').replace('is empty (0 bytes)', 'empty (0 bytes)'), 'not used')

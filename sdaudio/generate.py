@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import soundfile as sf
 import torch
 from torch import Tensor
 
@@ -31,7 +30,7 @@ from .latent import heard_points
 from .memory import Memory
 from .phase import phase_method
 from .refine import refined_path
-from .sound import Sound
+from .sound import Sound, length_of, open_audio
 from .spectrogram import SpecConfig, anchor_cells, band_centres, band_steps, compress, expand, filterbank, left_right, lifted, louder, normalise, phase_steps, to_picture, wrap
 from .store import content_hash
 from .vae import LongPath
@@ -340,7 +339,8 @@ def _listen(model, path, hash, seconds):
     if not Path(path).is_file(): raise FileError(f"the recipe starts from '{path}', which is not there", "that recording", "put it back, or encode another one")
     if content_hash(path)!=hash: raise FileError(f"the recipe starts from '{path}', which was changed since", f"the recording with the hash {hash}", "encode it anew")
     seconds += .5 # what comes next is heard too
-    sound = Sound.load(path, duration=seconds if seconds<sf.info(path).duration else None)
+    with open_audio(path) as f: whole = length_of(f)/f.samplerate
+    sound = Sound.load(path, duration=seconds if seconds<whole else None)
     y = heard_as(sound, model.spec)
     return Memory.of_sound(torch.nn.functional.pad(y, (0, _RELEASE*model.spec.hop_length)), model.spec, model.stats)
 
