@@ -26,6 +26,5 @@ for corpus in corpora(args):
     rows.append((corpus.name, args.takes/took[1], args.takes/took[2], took[1]/took[2], first[2]-first[1], (args.takes-1)/(took[1]-first[1]), (args.takes-1)/(took[2]-first[2])))
     checks.append((f'{corpus.name}: once both run, two processes make at least 1.5 times as many takes as one ({rows[-1][-1]/rows[-1][-2]:.2f})', rows[-1][-1]>=1.5*rows[-1][-2]))
     checks.append((f'{corpus.name}: the same files from one process and from two', [p.name for p in files[1]]==[p.name for p in files[2]] and all(a.read_bytes()==b.read_bytes() for a,b in zip(files[1], files[2]))))
-report('Batch', f'python benchmarks/batch.py --takes {args.takes} --seconds {args.seconds:g}',
-       ['corpus', 'takes per second, 1 process', '2 processes', 'times as many', 'two start later by s', 'after the first take, 1 process', 'after the first take, 2 processes'], rows,
+report('Batch', ['corpus', 'takes per second, 1 process', '2 processes', 'times as many', 'two start later by s', 'after the first take, 1 process', 'after the first take, 2 processes'], rows,
        [f'{args.takes} takes of {args.seconds:g} s as WAV with their records, models before training, one run after the other in the order of the columns, on {cpu_count()} cores. The end of the processes counts too.'], checks=checks)

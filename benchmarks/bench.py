@@ -2,10 +2,13 @@
 import argparse
 import os
 import platform
+import shlex
 import shutil
 import subprocess
+import sys
 import time
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 import librosa
@@ -18,7 +21,7 @@ from sdaudio.istft import lend_phase
 from sdaudio.loss import VAELoss, mr_distance
 from sdaudio.model import choose_settings
 from sdaudio.scorecard import decoded, nearest, sound_of
-from sdaudio.spectrogram import denormalise, expand, filterbank
+from sdaudio.spectrogram import denormalise, filterbank
 from sdaudio.trainer import Trainer
 
 here = Path(__file__).parent
@@ -43,12 +46,34 @@ def arguments(about, **options):
         flag = f"--{k.replace('_', '-')}"
         if v is False: p.add_argument(flag, action='store_true')
         else: p.add_argument(flag, type=type(v), default=v)
-    return p.parse_args()
+    args = p.parse_args()
+    shown = {k: 'FOLDER' if k=='models' else '' if v is True else f'{v:g}' if isinstance(v, float) else str(v) for k,v in vars(args).items() if v and k not in ('corpora', 'fresh', 'gather')}
+    threads = os.environ.get('SDAUDIO_THREADS')
+    _asked.update(own=any(Path(o).is_dir() or o not in names for o in args.corpora),
+                  command=' '.join([f'SDAUDIO_THREADS={threads}']*bool(threads)+['python', f'benchmarks/{Path(sys.argv[0]).name}', *map(shlex.quote, args.corpora), *(f"--{k.replace('_', '-')} {shlex.quote(v) if v else ''}".strip() for k,v in shown.items())]))
+    stamp() # the source may change while it runs
+    return args
+
+
+_asked = dict(own=False, command='') # whether other recordings than ours were asked for, and how
+
+
+def results():
+    "Where tables go: those of other recordings beside ours, which they must not replace"
+    out = here/'results'/('own' if _asked['own'] else '')
+    out.mkdir(exist_ok=True)
+    return out
 
 
 def usual(corpus):
     "The settings with which `train` would begin"
     return choose_settings('auto', corpus.duration, 1+corpus.stereo)
+
+
+def held_out(corpus, data):
+    "Whether there is anything to judge by; said where there is not"
+    if not data.valid: print(f'{corpus.name}: left out, no recording is long enough to hold a part of it out', file=sys.stderr, flush=True)
+    return bool(data.valid)
 
 
 def learner(model, data):
@@ -102,23 +127,24 @@ def measure(model, x):
             'nearest training runs': mr(nearest(model, target[:,0]), y), 'noise': mr(noise, y), 'silence': mr(torch.zeros_like(y), y)}
 
 
+@lru_cache(1)
 def stamp():
-    "When, where and from which source: figures are compared within one of these"
-    source = subprocess.run(['git', 'log', '-1', '--format=%h', '--', 'sdaudio'], cwd=here.parent, capture_output=True, text=True).stdout.strip() if shutil.which('git') else ''
+    "When, where and from which source (`+`: changed since): figures are compared within one of these"
+    def git(*words): return subprocess.run(['git', *words, '--', 'sdaudio'], cwd=here.parent, capture_output=True, text=True).stdout.strip() if shutil.which('git') else ''
+    source = git('log', '-1', '--format=%h')+'+'*bool(git('status', '--porcelain'))
     return f"{date.today()}, {platform.machine()}, {cores()} cores, torch {torch.__version__}, sdaudio {source or __version__}"
 
 
-def report(name, command, head, rows, notes=(), checks=()):
-    "Print a table with its claims and keep both as results/NAME.md; exit with an error when a claim does not hold"
+def report(name, head, rows, notes=(), checks=()):
+    "Print a table with its claims and keep both as NAME.md among the results; exit with an error when a claim does not hold"
     cells = [[f'{v:.2f}' if isinstance(v, float) else str(v) for v in r] for r in rows]
     said = [('ok    ' if ok else 'FAILS ')+claim for claim,ok in checks]
     held,lost = sum(ok for _,ok in checks),[o for o in said if o.startswith('FAILS')]
     claims = [f'{held} of {len(said)} claims hold.', '', *(f'- {o}' for o in lost), *['']*bool(lost), '<details><summary>All claims</summary>', '', *(f'- {o}' for o in said), '', '</details>', ''] if said else []
-    lines = [f"## {name}", '', f"`{command}`, {stamp()}", '',
+    lines = [f"## {name}", '', f"`{_asked['command']}`, {stamp()}", '',
              '| '+' | '.join(head)+' |', '|'+'---|'*len(head), *('| '+' | '.join(r)+' |' for r in cells), '', *notes, '']
     print('\n'.join([*lines, *said]))
-    out = here/'results'; out.mkdir(exist_ok=True)
-    (out/f"{name.split()[0].lower()}.md").write_text('\n'.join([*lines, *claims]), encoding='utf-8')
+    (results()/f"{name.split()[0].lower()}.md").write_text('\n'.join([*lines, *claims]), encoding='utf-8')
     if lost: raise SystemExit(NOT_HELD)
 
 

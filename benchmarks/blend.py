@@ -50,5 +50,5 @@ for i,a in enumerate(models):
         r = Recipe(seed=3, duration=args.seconds)
         checks.append((f'{a.name} 1 : {b.name} 0 is {a.name}, to the sample', np.array_equal(Blend([a, b], [1, 0]).play(r).y, a.play(r).y)))
         checks.append((f"{a.name} to {b.name}: {sum(ok for _,ok in steady)} of {len(steady)} audible differences change steadily", all(ok for _,ok in steady)))
-report('Blend', f'python benchmarks/blend.py {" ".join(args.corpora)} --takes {args.takes}{" --models FOLDER" if args.models else ""}', ['blend', 'quality', 'first model', 'second', 'audible steps apart', 'largest step back, in audible steps', ''], rows,
+report('Blend', ['blend', 'quality', 'first model', 'second', 'audible steps apart', 'largest step back, in audible steps', ''], rows,
        [f'Means of {args.takes} takes of {args.seconds:g} s, six weights; models {f"trained for {args.minutes:g} minutes" if args.models else "as they are before training"}. Pitch is left out: a mixture has none. A step back below a quarter of an audible step counts as none.'], checks=checks)

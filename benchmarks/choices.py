@@ -26,6 +26,6 @@ for corpus in corpora(args):
         print(*rows[-1], flush=True)
 mean = {k: np.mean(v, 0) for k,v in score.items()}
 rows += [('mean', k, '', *map(float, v), *['']*4) for k,v in mean.items()]
-report('Choices', f'python benchmarks/choices.py --minutes {args.minutes:g}'+(f' --ways "{args.ways}"' if args.ways!=', '.join(ways) else ''), ['corpus', 'way', 'steps', 'MR', 'log-mel dB', 'envelope correlation', 'MR with true phase', 'MR of what was learnt', 'MMD of takes', 'novelty of takes, %'], rows,
+report('Choices', ['corpus', 'way', 'steps', 'MR', 'log-mel dB', 'envelope correlation', 'MR with true phase', 'MR of what was learnt', 'MMD of takes', 'novelty of takes, %'], rows,
        ["The model's own row of its scorecard on held-out excerpts, mono, the same excerpts for all ways of a corpus; one seed. MR with true phase tells the magnitudes apart from the phases. MMD: how far takes are, as a crowd, from the recordings; novelty: further from them than so many percent of the recordings are from each other."],
        [(f"balanced is as near as {k} by MR, to 0.02: {mean['balanced'][0]:.3f} against {v[0]:.3f}", mean['balanced'][0]<=v[0]+.02) for k,v in mean.items() if 'balanced' in mean and k!='balanced'])

@@ -56,5 +56,5 @@ checks.append((f"white noise: {len(ok)} verified, none wanted", not ok))
 ok = analysed(made('tones', [tilted(o, rng) for o in np.linspace(.6, 2.2, 12)]), min(args.minutes, .5))
 checks.append((f"tones: {', '.join(ok)}; brightness and little else wanted", ok[:1]==['brightness'] and len(ok)<=2))
 checks.append((f"slowest analysis {max(times.values()):.1f} s, 20 s wanted", max(times.values())<20))
-report('Controls', f'python benchmarks/controls.py --minutes {args.minutes:g}'+(f' --models FOLDER --seeds {args.seeds}' if args.models else ''), ['corpus', 'control', 'rank correlation', 'effect over the safe range', 'leakage', 'stability', 'verdict'], rows,
+report('Controls', ['corpus', 'control', 'rank correlation', 'effect over the safe range', 'leakage', 'stability', 'verdict'], rows,
        [f'{args.minutes:g} minutes of training, half a minute for noise and tones. Thirty-two base points, nine positions. Seconds for the whole analysis, of the clock and of one processor: '+'; '.join(f'{k} {v:.1f} and {spent[k]:.1f}' for k,v in times.items())+'.'], checks=checks)

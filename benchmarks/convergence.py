@@ -21,6 +21,5 @@ for n in (5, 20, 55):
         checks += [(f'{some.name}, seed {seed}: every number finite', all(map(math.isfinite, numbers))),
                    (f'{some.name}, seed {seed}: the loss falls', looks[-1]['mr_train']<.98*looks[0]['mr_train'])]
         print(rows[-1], flush=True)
-report('Convergence', f'python benchmarks/convergence.py --steps {args.steps} --seeds {args.seeds}',
-       ['files', 'seconds of sound', 'seed', 'steps', 'MR on training sounds, start', 'end', 'MR on held-out sounds, start', 'end', 'best', 'said'], rows,
+report('Convergence', ['files', 'seconds of sound', 'seed', 'steps', 'MR on training sounds, start', 'end', 'MR on held-out sounds, start', 'end', 'best', 'said'], rows,
        ['The distance is the term of the loss that is heard, on excerpts that stay the same. Files taken evenly from the four corpora together; held out: blocks of long files below 20 files, whole files from there on.'], checks=checks)

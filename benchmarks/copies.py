@@ -39,5 +39,5 @@ for folder in corpora(args):
     rows += [(c.name, k, len(v), hits[k], min(r for _,r in v), max(r for _,r in v)) for k,v in found.items()]
     checks += [(f'{c.name}: no different files are taken for the same', not hits['different files']),
                (f'{c.name}: every whole recording is found as another file type, rate, level or in mono', all(hits[k]==len(found[k])==len(c.files) for k in whole))]
-report('Copies', 'python benchmarks/copies.py', ['corpus', 'what is compared', 'pairs', 'found', 'lowest', 'highest'], rows,
+report('Copies', ['corpus', 'what is compared', 'pairs', 'found', 'lowest', 'highest'], rows,
        [f'Found: suspected, and in agreement by at least {args.limit:g}. The limits were chosen on these recordings. The trimmed strokes that are not found have lost their attack.'], checks)

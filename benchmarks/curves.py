@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile as sf
-from bench import arguments, here, report
+from bench import arguments, report, results
 from memory import code, recording, watched
 
 from sdaudio.sound import Plot
@@ -30,13 +30,13 @@ if __name__=='__main__':
     for ax,which,unit in zip(fig.subplots(1, 3), ((0, 1, 2), (3,), (4,)), ('seconds', 'GB', 'GB')):
         for i in which: ax.plot(x, ys[i], 'o-', label=names[i], markersize=4)
         ax.set(xlabel=f'recordings of {args.seconds:g} s', ylabel=unit, ylim=(0, None)); ax.legend(fontsize=7, frameon=False)
-    fig.savefig(here/'results'/'curves.png', dpi=110)
+    fig.savefig(results()/'curves.png', dpi=110)
     def each(y): # what one recording more costs at the end of the curve, against before
         late,early = (y[-1]-y[-2])/(x[-1]-x[-2]),(y[-2]-y[0])/(x[-2]-x[0])
         return late/max(early, .05*y[-1]/x[-1]) # what hardly grows at first may begin to, but not by much
     checks = [(f'{name}: one more recording costs no more among {sizes[-1]} than among {sizes[-2]} (ratio {each(y):.2f}, at most 1.3)', each(y)<=1.3) for name,y in zip(names, ys) if 'memory' not in name]
     grown = ys[names.index('memory, highest')]
-    checks.append((f'memory does not grow with the corpus: {grown[-2]:.2f} GB with {sizes[-2]} recordings, {grown[-1]:.2f} GB with {sizes[-1]}', grown[-1]<=grown[-2]+.1))
-    report('Curves', f'python benchmarks/curves.py --most {args.most} --seconds {args.seconds:g}', ['recordings', *(f'{o}, {u}' for o,u in zip(names, ('s', 's', 's', 'GB', 'GB')))], rows,
+    checks.append((f'beyond {sizes[-2]} recordings memory does not grow with the corpus: {grown[-2]:.2f} GB with {sizes[-2]} recordings, {grown[-1]:.2f} GB with {sizes[-1]}', grown[-1]<=grown[-2]+.1))
+    report('Curves', ['recordings', *(f'{o}, {u}' for o,u in zip(names, ('s', 's', 's', 'GB', 'GB')))], rows,
            [f'Recordings of {args.seconds:g} s, mono, 48 kHz; preset {args.preset} for all.', '', '![Time, memory and disk against the number of recordings](results/curves.png)'],
            checks)

@@ -25,5 +25,5 @@ for corpus in corpora(args):
     heard = {d: float(np.mean([rate(model.generate(duration=args.seconds, density=d, seed=s).y[0], model.spec.sr) for s in range(args.seeds)])) for d in steps}
     rows.append((corpus.name, own, *heard.values()))
     checks.append((f'{corpus.name}: onsets rise from density 0 to 0.5 to 1', heard[0.]<heard[.5]<heard[1.]))
-report('Density', 'python benchmarks/density.py', ['corpus', 'the recordings, end to end', *(f'density {d:g}' for d in steps)], rows,
+report('Density', ['corpus', 'the recordings, end to end', *(f'density {d:g}' for d in steps)], rows,
        [f'Onsets per second, mean of {args.seeds} takes of {args.seconds:g} s.'], checks=checks)

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from bench import arguments, corpora, report
-from sdaudio.corpus import Corpus
 import sdaudio.encode # gives `Model` its `encode` and `report`
 from sdaudio.dataset import Excerpts, Pictures
 from sdaudio.generate import heard_as
@@ -69,6 +68,6 @@ for corpus,other in zip(every, every[1:]+every[:1]):
                (f'{corpus.name}: files of {other.name} are told to be further away than its own', new[1]>new[0]+20),
                (f'{corpus.name}: the report fails nearly all noise', int(passed[2].split()[0])<=.2*len(painted)),
                (f'{corpus.name}: and hardly a take', int(passed[1].split()[0])>=7)]
-report('Encode', f'python benchmarks/encode.py --minutes {args.minutes:g}'+' --models FOLDER'*bool(args.models), ['corpus', 'MR of its files, mean', 'worst', 'reconstruction figure (held out)', 'noise with their spectrum', 'silence', 'files of the next corpus', 'not refined', 'seconds for one of theirs',
+report('Encode', ['corpus', 'MR of its files, mean', 'worst', 'reconstruction figure (held out)', 'noise with their spectrum', 'silence', 'files of the next corpus', 'not refined', 'seconds for one of theirs',
         'novelty of its files, %', 'of the next corpus, %', 'of white noise, %', 'encoded files that pass the report', 'takes that pass', 'noise with the spectra of its files that passes'], rows,
        [f'Files to 8 s, models trained {args.minutes:g} minutes. The next corpus of ambient is tabla, and so on round. Every sound is compared at the level of the recording. Refined in twenty rounds, but for the column that is not.'], checks=checks)

@@ -1,5 +1,6 @@
 "What 1, 2, 3, 5 and 10 recordings are worth: instruments of a few files, judged on others of the same kind that they never heard."
 import os
+import sys
 import tempfile
 import warnings
 
@@ -35,6 +36,9 @@ def main():
     for corpus in corpora(args):
         files = [corpus.files[i].path for i in np.random.default_rng(args.seed).permutation(len(corpus))]
         sizes = [n for n in (1, 2, 3, 5, 10) if n<=len(files)-4]
+        if len(sizes)<2:
+            print(f'{corpus.name}: left out, {len(files)} recordings; 6 or more are needed', file=sys.stderr, flush=True)
+            continue
         others = Corpus(files[sizes[-1]:], name='others')
         for n in sizes:
             few = Corpus(files[:n], name=f'{corpus.name}-{n}')
@@ -48,10 +52,9 @@ def main():
             found[corpus.name,n] = mr
             rows.append([corpus.name, n, f'{few.duration:.1f}', len(model.events), mr['model'], mr['pca'], mr['nearest'], mr['noise'], mr['silence'], ', '.join(named) or 'none'])
             print(*rows[-1], flush=True)
-    command = f"python benchmarks/how_small.py {' '.join(args.corpora)} --steps {args.steps} --seed {args.seed}"
     judged = '; '.join(f'{k}: {v[0][0]} excerpts' for k,v in heard.items())
     names = sorted({k for k,_ in found})
-    report('how_small', command, ['corpus', 'recordings', 'seconds', 'events', 'MR', 'untrained', 'nearest', 'noise', 'silence', 'named controls'], rows,
+    report('how_small', ['corpus', 'recordings', 'seconds', 'events', 'MR', 'untrained', 'nearest', 'noise', 'silence', 'named controls'], rows,
            [f"Files drawn by seed {args.seed}, fewer always among the more; every instrument of a corpus is judged on the loudest excerpt of each of the same other files, which none of them heard ({judged}). "
             f"{args.steps} steps of training for each, in mono, the phases from the memory. *Untrained* to *silence* are MR too: the start without training, the most similar moment of the recordings, noise of the same spectrum, silence."],
           [(f"{c}: all were judged on the same excerpts, and each of those can be heard (the softest at {v[0][1]} dB)", len(set(v))==1 and v[0][1]>-50) for c,v in heard.items()]

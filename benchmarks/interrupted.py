@@ -76,8 +76,7 @@ def main():
             rows.append((kills, len(results), o['first'] if o['first'] is not None else '-', o['last'], o['torn']))
         results.append(result(folder))
     equal = [o==want for o in results]
-    report('Interrupted', f'python benchmarks/interrupted.py --steps {args.steps} --kills {args.kills} --seed {args.seed}',
-           ['kill', 'training', 'this life began at step', 'its last word', 'a file was half-written'], rows,
+    report('Interrupted', ['kill', 'training', 'this life began at step', 'its last word', 'a file was half-written'], rows,
            [f"{kills} kills in {len(results)-1} trainings of {args.steps} steps; after each of them the same line again. Undisturbed, twice: {want['id']} and {results[0]['id']}; "
             f"interrupted: {', '.join(o['id'] for o in results[1:])}.",
             'Compared: the id of the model, all weights, every measurement on held-out sound, the samples of a take. CPU, one thread.'],

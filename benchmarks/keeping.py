@@ -75,5 +75,5 @@ adding = (time.perf_counter()-t)/20*1e3
 again = Model.load('first')
 for o in h.list(limit=20): same += np.array_equal(h.regenerate(o.id, again).y, next(x.y for x in takes if x.id==o.id))
 checks.append(('the 20 latest takes of the history, played again by the model as loaded: identical samples', same==20))
-report('Keeping', f'python benchmarks/keeping.py {corpus.name}', ['what', 'found', 'ms, middle of 5', 'ms, longest', 'ms of processor, middle'], rows,
+report('Keeping', ['what', 'found', 'ms, middle of 5', 'ms, longest', 'ms of processor, middle'], rows,
        [f'The first look at {args.models} models, without an index: {first:.2f} s. A list reads a take when it is looked at; to read all {args.takes}: {all_read:.2f} s. Keeping a take of 2 s: {adding:.0f} ms. Of the 20 latest takes, {same} gave identical samples again.'], checks=checks)

@@ -50,5 +50,5 @@ for corpus in corpora(args):
     found = measured(Model.load(kept) if args.models else start_model(corpus, usual(corpus), progress=False)[0])
     rows += [(corpus.name, k, f'{statistics.median(v):.0f}', f'{sorted(v)[int(.9*len(v))]:.0f}') for k,v in found.items()]
     checks.append((f"{corpus.name}: from slider to sound in {statistics.median(found['slider to sound']):.0f} ms, less than 400 wanted", statistics.median(found['slider to sound'])<400))
-report('Latency', f"python benchmarks/latency.py --seconds {args.seconds:g}{' --models FOLDER' if args.models else ''}", ['corpus', 'part', 'median ms', '9 in 10 below ms'], rows,
+report('Latency', ['corpus', 'part', 'median ms', '9 in 10 below ms'], rows,
        [f"Takes of {args.seconds:g} s, {args.moves} moves of a slider; models {f'trained for {args.minutes:g} minutes' if args.models else 'as they are before training, in stereo where most recordings are'}. In the kernel, without the way to the browser, which `tests/browser/test_model_page.py` adds and prints."], checks=checks)

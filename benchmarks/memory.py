@@ -35,6 +35,8 @@ class Enough(Callback):
     def after_fit(self, trainer): note(f'{trainer.step} steps of training')
 model = train(corpus, minutes=60, name='memory', settings=settings, progress=False, callbacks=[Enough()])
 note('measuring')
+model.analyse(progress=False); note('the search for controls')
+model.scorecard(progress=False); note('the scorecard')
 path = model.save(); note(f'saving, {path.stat().st_size/1e6:.0f} MB')
 print(cache_size()/1e9)
 '''
@@ -86,7 +88,6 @@ if __name__=='__main__':
         rows,disk = watched([sys.executable, '-c', code, str(folder), *map(str, (args.channels, args.steps, args.copies, args.preset))], env)
     rows = [r for r in rows if not r[0].replace('.', '').isdigit()]
     kind,top = 'stereo' if args.channels==2 else 'mono',max(r[3] for r in rows)
-    report('Memory' if kind=='mono' else 'Memory-stereo', f"python benchmarks/memory.py --files {args.files} --channels {args.channels}" + (f" --copies {args.copies}" if args.copies else ''),
-           ['step', 'seconds', 'memory at its end, GB', 'highest in it, GB'], rows,
+    report('Memory' if kind=='mono' else 'Memory-stereo', ['step', 'seconds', 'memory at its end, GB', 'highest in it, GB'], rows,
            [f"{args.files} files of {args.seconds:g} s, {kind}, 48 kHz. Memory is that of the whole process, torch included. Preset: {args.preset}. Pictures on disk: {disk:.2f} GB."],
            [(f"{args.files} files of {args.seconds:g} s, {kind}, in less than 1.5 GB ({top:.2f})", top<1.5)])

@@ -3,17 +3,18 @@ import os
 import tempfile
 
 os.environ['SDAUDIO_HOME'] = tempfile.mkdtemp()
-from bench import arguments, corpora, learner, names, report, usual
+from bench import arguments, corpora, learner, report, usual
 from pyinstrument import Profiler
 from pyinstrument.renderers import ConsoleRenderer
 from torch.profiler import ProfilerActivity, profile
 
 from sdaudio.corpus import Corpus
+from sdaudio.dataset import Pictures
 from sdaudio.device import threads
 from sdaudio.model import start_model
 
 args = arguments(__doc__, steps=10, seconds=60., most=14)
-args.corpora = args.corpora or [names[0]] # one tells enough
+args.corpora = args.corpora or ['tabla'] # one tells enough
 rows,trees = [],[]
 
 
@@ -30,8 +31,10 @@ with threads(1):
     for folder in corpora(args):
         settings = usual(folder)
         start_model(Corpus(folder.root), settings, progress=False)[0].generate(duration=1.) # what is compiled on first use is no part of it
-        corpus = watched(f'{folder.name}: reading and checking', lambda: Corpus(folder.root, copies=True))
-        model,data = watched(f'{folder.name}: kept pictures and first model', lambda: start_model(corpus, settings, progress=False))
+        os.environ['SDAUDIO_HOME'] = tempfile.mkdtemp() # nothing is kept
+        corpus = watched(f'{folder.name}: reading and checking', lambda: Corpus(folder.root))
+        watched(f'{folder.name}: making pictures', lambda: Pictures(corpus, settings.spec))
+        model,data = watched(f'{folder.name}: first model, from kept pictures', lambda: start_model(corpus, settings, progress=False))
         watched(f'{folder.name}: a take of {args.seconds:g} s', lambda: model.generate(duration=args.seconds))
         trainer = learner(model, data)
         trainer.learn()
@@ -41,5 +44,5 @@ with threads(1):
         total = sum(o.self_cpu_time_total for o in found)
         rows += [(folder.name, o.key.removeprefix('aten::'), o.count//args.steps, o.self_cpu_time_total/1e3/args.steps, 100*o.self_cpu_time_total/total) for o in found[:args.most]]
         watched(f'{folder.name}: the search for controls', model.analyse)
-report('Profiles', ' '.join(['python benchmarks/profiles.py', *args.corpora]), ['corpus', 'operation', 'calls in a step', 'ms of a step', '% of a step'], rows,
+report('Profiles', ['corpus', 'operation', 'calls in a step', 'ms of a step', '% of a step'], rows,
        [f'{args.steps} steps of training on one thread, time in the operation itself. Below, what pyinstrument saw on one thread, in percent of each.', '', *trees])

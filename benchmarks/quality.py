@@ -8,7 +8,7 @@ from pathlib import Path
 os.environ['SDAUDIO_HOME'] = tempfile.mkdtemp()
 import numpy as np
 import torch
-from bench import arguments, corpora, griffin_lim, here, mono, report, stamp
+from bench import arguments, corpora, griffin_lim, held_out, mono, report, results, stamp
 from plain import PlainVAE
 
 from sdaudio.device import pick_threads, threads
@@ -18,8 +18,6 @@ from sdaudio.model import Model, Settings, start_model, train
 from sdaudio.scorecard import decoded, envelope_corr, held, logmel_db, measure_phase, measures, mr, nearest, same_spectrum, sound_of
 from sdaudio.spectrogram import denormalise, expand
 from sdaudio.store import home, read_json, write_json
-
-folder = here/'results'/'quality'
 
 
 def loud(data):
@@ -51,7 +49,7 @@ def measure(model, first, data, corpus):
     ways = {k: mono(v, cfg) for k,v in ways.items()} | {'noise': same_spectrum(y), 'silence': torch.zeros_like(y)}
     if cfg.channels==1: ways['Griffin-Lim 32 on our magnitudes'] = torch.stack([griffin_lim(o[0], cfg, n) for o in out])
     t = model.about['training']
-    return dict(corpus=corpus.name, phase=model.phase, steps=t['steps'], trained=t['seconds'], excerpts=len(y), silent=silent,
+    return dict(corpus=corpus.name, id=corpus.id, phase=model.phase, steps=t['steps'], trained=t['seconds'], excerpts=len(y), silent=silent,
                 rows={k: score(v, y, cfg.sr, stats.ref) for k,v in ways.items()})
 
 
@@ -60,8 +58,9 @@ def cell(corpus, seed, args):
     settings = Settings()
     settings = settings.replace(train=settings.train.replace(seed=seed), data=settings.data.replace(seed=seed)).with_channels(args.channels)
     path = folder/f"{corpus.name}-{seed}-{args.minutes:g}{'-stereo' if args.channels>1 else ''}.json"
-    if kept(path, settings) is None:
+    if kept(path, corpus, settings) is None:
         first,data = start_model(corpus, settings, progress=False)
+        if not held_out(corpus, data): return
         model = trained(corpus, settings, path.stem, data, args)
         with threads(pick_threads()): found = measure(model, first, data, corpus)
         write_json(path, found|dict(settings=settings.to_dict(), seed=seed, minutes=args.minutes, made=stamp()))
@@ -69,10 +68,10 @@ def cell(corpus, seed, args):
         print(f"{path.name}: {found['rows']['model']}", flush=True)
     if str(seed) not in args.budget_b.split(','): return
     path = folder/f'b-{corpus.name}-{seed}-{args.minutes:g}.json'
-    if kept(path, settings, ('data', 'spec')) is None:
+    if kept(path, corpus, settings, ('data', 'spec')) is None:
         data = Excerpts(Pictures(corpus, settings.with_channels(1).spec), settings.data)
         with threads(pick_threads()): found = plain(data, seed, args.minutes)
-        write_json(path, found|dict(corpus=corpus.name, settings=settings.to_dict(), seed=seed, minutes=args.minutes, made=stamp()))
+        write_json(path, found|dict(corpus=corpus.name, id=corpus.id, settings=settings.to_dict(), seed=seed, minutes=args.minutes, made=stamp()))
         print(f"{path.name}: {found['rows']['b']}", flush=True)
 
 
@@ -86,11 +85,16 @@ def trained(corpus, settings, name, data, args):
     return Model.load(model.save(path)) if path else model
 
 
-def kept(path, settings, parts=('spec', 'data', 'net', 'loss', 'train')):
-    "The figures of an earlier run with the same settings"
-    if args.fresh or not path.exists(): return None
-    old,new = read_json(path)['settings'],settings.to_dict()
-    return read_json(path) if all(old.get(k)==new[k] for k in parts) else None
+def kept(path, corpus, settings, parts=('spec', 'data', 'net', 'loss', 'train')):
+    "The figures of an earlier run on the same recordings with the same settings"
+    found = None if args.fresh else figures(path, corpus)
+    return found if found and all(found['settings'].get(k)==settings.to_dict()[k] for k in parts) else None
+
+
+def figures(path, corpus):
+    "What was found on these recordings, and not on others of the same name"
+    found = read_json(path) if path.exists() else None
+    return found if found and found.get('id')==corpus.id else None
 
 
 def plain(data, seed, minutes):
@@ -111,7 +115,7 @@ def gather(args):
     rows,checks,made = [],[],set()
     for corpus in corpora(args):
         paths = {s: (folder/f'{corpus.name}-{s}-{args.minutes:g}{stereo}.json', folder/f'b-{corpus.name}-{s}-{args.minutes:g}.json') for s in seeds(args)}
-        found = [[read_json(p) if p.exists() else None for p in pair] for pair in paths.values()]
+        found = [[figures(p, corpus) for p in pair] for pair in paths.values()]
         ours = [a for a,_ in found if a]
         if not ours: continue
         both = [dict(a['rows'], **(b or dict(rows={}))['rows']) for a,b in found if a]
@@ -126,9 +130,7 @@ def gather(args):
         made |= {o['made'] for pair in found for o in pair if o}
         steps = ', '.join(f"{a['steps']}" + (f" (b {b['steps']})" if b else '') for a,b in found if a)
         rows.append((corpus.name, f"steps: {steps}; excerpts: {', '.join(str(a['excerpts']) for a in ours)}", '', '', ''))
-    words = ' '.join(['benchmarks/quality.py', *args.corpora, f'--minutes {args.minutes:g} --seeds {args.seeds} --budget-b {args.budget_b}', *(['--channels 2'] if stereo else [])])
-    cores = os.environ.get('SDAUDIO_THREADS')
-    report('Quality', f"{f'SDAUDIO_THREADS={cores} ' if cores else ''}python {words}", ['corpus', 'way', 'MR', 'log-mel dB', 'envelope correlation'], rows,
+    report('Quality', ['corpus', 'way', 'MR', 'log-mel dB', 'envelope correlation'], rows,
            ['The whole path on held-out excerpts of 0.67 s, against the samples of the recording; means over excerpts, then over seeds (least to most). A seed draws the held-out part as well as the training.',
             'MR: multi-resolution STFT distance. Log-mel: mean absolute difference of 64 bands at 512, 1024 and 2048 samples, powers averaged over two windows, floor 80 dB below the loudest band of the corpus: two independent stretches of the same noise are about 1.4 dB apart. Envelope correlation: of 1 ms RMS; 1 is the same. Smaller is nearer for the first two, larger for the last.',
             '`ceiling`: the picture with its own phase, no network; like every way of ours it is settled, Griffin-Lim is not. `true phase`: decoded magnitudes with the phase of the target. `pca`: the start, before training, with the phase method of the model. `nearest`: the training excerpt with the most similar log-mel picture, as it is remembered. `mean`: the mean spectrum of the corpus, held. `noise`: noise with the smoothed spectrum of the excerpt. `b`: plain convolutional VAE on 128-band log-mel, 128 latent numbers for an excerpt, and 32 iterations of Griffin-Lim, trained as long; its ceiling is the same without a network.',
@@ -156,6 +158,7 @@ def seeds(args): return [int(o) for o in args.seeds.split(',')]
 
 
 args = arguments(__doc__, minutes=5., seeds='0,1,2', budget_b='0,1,2', channels=1, gather=False, fresh=False, models='')
+folder = results()/'quality'
 if not args.gather:
     for seed in seeds(args):
         for corpus in corpora(args): cell(corpus, seed, args)

@@ -17,7 +17,7 @@ from sdaudio.device import pick_threads, threads
 from sdaudio.istft import lend_phase
 from sdaudio.loss import VAELoss
 from sdaudio.model import Model, train
-from sdaudio.scorecard import decoded, halves, scorecard
+from sdaudio.scorecard import halves, scorecard
 from sdaudio.trainer import Trainer
 
 warnings.simplefilter('ignore')
@@ -86,7 +86,6 @@ for corpus in corpora(args):
         r,g = card.rows,card.generation['model']
         rows.append((corpus.name, way, steps, *lively(model, data), float(r['true_phase']['mr']), *(float(r['model'][k]) for k in ('mr', 'logmel_db', 'envelope_corr')), f"{g['mmd']:.3f}", g['density'], g['coverage']))
         print(*rows[-1], flush=True)
-report('Sharpness', f"python benchmarks/sharpness.py {' '.join(args.corpora)} --stage {args.stage:g}"+' --models FOLDER'*bool(args.models),
-       ['corpus', 'last stage', 'steps', 'movement in time', 'across bands', 'MR with true phase', 'MR', 'log-mel dB', 'envelope correlation', 'MMD of takes', 'density', 'coverage'], rows,
+report('Sharpness', ['corpus', 'last stage', 'steps', 'movement in time', 'across bands', 'MR with true phase', 'MR', 'log-mel dB', 'envelope correlation', 'MMD of takes', 'density', 'coverage'], rows,
        [f'From the same five-minute model, {args.stage:g} minutes more each: as before; with a patch discriminator of three layers on magnitudes, weighted 0.02, and its features 0.2; and five times that. '
         'Movement: mean difference of neighbouring cells of decoded magnitudes, by that of the recordings: 1 is as sharp as they are. Held-out excerpts; averaged weights at the end of the stage.'])

@@ -56,6 +56,6 @@ with tempfile.TemporaryDirectory() as tmp:
     light = {'import sdaudio': ['-c', 'import sdaudio'], 'sdaudio --help': ['-m', 'sdaudio.cli', '--help'], 'import sdaudio.all': ['-c', 'import sdaudio.all'], 'python': ['-c', 'pass']}
     quick = {k: min(timed([sys.executable, *v], env)[0] for _ in range(3)) for k,v in light.items()}
 checks.append((f"`sdaudio --help` within a second ({quick['sdaudio --help']:.2f})", quick['sdaudio --help']<=1))
-report('Start', 'python benchmarks/start.py', ['recordings', 'run', 'files', 'channels', 'sound, s', 'imports s', 'reading and checking s', 'first model s', 'a take of 4 s', 'whole process s'], rows,
+report('Start', ['recordings', 'run', 'files', 'channels', 'sound, s', 'imports s', 'reading and checking s', 'first model s', 'a take of 4 s', 'whole process s'], rows,
        ['Wall time. "First" finds nothing kept and compiles what is compiled on first use, "second" finds the pictures and the compiled code of the first. The whole process begins with Python itself and ends with a take.', '',
         'Shortest of three whole processes: '+', '.join(f'`{k}` {v:.2f} s' for k,v in quick.items())+'.'], checks=checks)

@@ -80,6 +80,7 @@ class Record(Callback):
     def before_fit(self, trainer): self.looks = list(trainer.looks)
     def after_step(self, trainer):
         if trainer.step%self.every==0:
+            if len(self.rows)>=_ROWS: self.rows,self.every = self.rows[1::2],2*self.every
             self.rows.append(dict(step=trainer.step, seconds=round(trainer.elapsed, 2), **{k: v.item() for k,v in trainer.terms.items()}))
     def after_look(self, trainer): self.looks = list(trainer.looks)
 
@@ -108,7 +109,7 @@ class Record(Callback):
             o.tick_params(which='minor', colors=_ink, labelsize=7, length=1.5, width=.5)
         return fig
 
-_legend = dict(frameon=False, labelcolor=_ink)
+_legend,_ROWS = dict(frameon=False, labelcolor=_ink),4000 # entries at most; from there on half of them: a drawing of many takes longer than steps
 
 # %% ../nbs/52_callbacks.ipynb #a58b97f2
 class LivePlot(Record):

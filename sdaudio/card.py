@@ -47,7 +47,9 @@ def _made_of(model, corpus, most=20):
 
 def _trained(t):
     yield '## Training'
-    yield f"{t['steps']} steps in {t['seconds']:.0f} s on {t['device']}, preset {t.get('preset', 'auto')}; {t['ended']}." if t.get('steps') else 'None: principal components of the recordings, as they are.'
+    yield f"{t['steps']} steps in {t['seconds']:.0f} s on {t['device']}, {_preset(t.get('preset', 'auto'))}; {t['ended']}." if t.get('steps') else 'None: principal components of the recordings, as they are.'
+
+def _preset(name): return f'preset {name}' if name else 'settings of its own'
 
 def _near(card):
     yield '## How near it comes'

@@ -76,7 +76,8 @@ def _preset_undo(
     model:str # A model in the library
 ):
     "Bring back the presets that were deleted last"
-    for o in _presets(model).undo(): yield o, dict(name=o)
+    if not (back := _presets(model).undo()): say('there is nothing to bring back')
+    for o in back: yield o, dict(name=o)
 
 @command('preset export', gives=dict(path=str))
 def _preset_export(
@@ -142,7 +143,8 @@ def _take_delete(
 def _take_undo():
     "Bring back the takes that were deleted last"
     from sdaudio.history import History
-    for o in History().undo(): yield o, dict(id=o)
+    if not (back := History().undo()): say('there is nothing to bring back')
+    for o in back: yield o, dict(id=o)
 
 @command('history again', gives=dict(path=str, recipe='generate.Recipe'))
 def _take_again(

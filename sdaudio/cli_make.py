@@ -31,6 +31,7 @@ def _corpus(
     "Say what can be used of a folder of recordings, and keep the choice by name"
     from sdaudio.corpus import Corpus
     if not folder:
+        if include or exclude or copies or describe or save or overwrite: raise InputError('no folder', 'a folder of recordings', 'sdaudio corpus FOLDER ...')
         yield from ((o, dict(kind='saved', name=o)) for o in Corpus.saved())
         return
     corpus = Corpus(folder, include=include, exclude=exclude, copies=copies)
@@ -77,6 +78,8 @@ def _train(
     patience:int=0, # Wind down when so many looks in a row brought nothing better; there are 8 looks in a budget
     preset:str='auto', # gentle, balanced, bold, or auto by the amount of sound
     channels:int=0, # 1 mono, 2 stereo; 0: as most of the recordings are
+    changed:int=0, # Changed copies of everything to train on as well, so many of each
+    never:list[str]=[], # How copies must not be changed: pitch, stretch, tilt, phase, noise or gain; may be repeated
     name:str='', # Name in the library; by default the folder's
     seed:int=0, # Fixes everything that is left to chance
     device:str='auto', # auto, cpu, cuda, cuda:1 or mps
@@ -93,7 +96,10 @@ def _train(
     from sdaudio.store import read_meta
     name,settings = name or corpus.name,choose_settings(preset, corpus.duration, channels or 1+corpus.stereo)
     budget = dict(minutes=minutes, steps=steps, epochs=epochs, patience=patience, seed=seed)
-    settings = settings.replace(train=settings.train.replace(**budget))
+    kinds = [k for k,v in settings.data.augment.to_dict().items() if isinstance(v, bool)]
+    if odd := [o for o in never if o not in kinds]: raise InputError(f"--never {', '.join(odd)}", f"one of {', '.join(kinds)}")
+    if never and not changed: raise InputError(f"--never {', '.join(never)} without changed copies", 'how many of them', '--changed 2')
+    settings = settings.replace(train=settings.train.replace(**budget), data=settings.data.replace(copies=changed, augment=settings.data.augment.replace(**dict.fromkeys(never, False))))
     path = model_path(name)
     def ours(path): return overwrite or _goes_on(path, corpus, settings)
     if path.exists() and not ours(path):
@@ -105,7 +111,7 @@ def _train(
             say(f'note: {path.name} is better than what was trained now, and stays; --overwrite would replace it')
             kept.extend((Model.load(path), path))
         else: kept.extend((model, _save_beside(model, path, ours)))
-    trained = train(corpus, name=name, preset=preset, channels=channels, device=device, resume=not fresh, done=keep, callbacks=[JsonLines(events)] if events else [], **budget)
+    trained = train(corpus, name=name, settings=settings, device=device, resume=not fresh, done=keep, callbacks=[JsonLines(events)] if events else [])
     model,path = kept if speaks() else (trained, path)
     yield path, dict(path=str(path), name=model.name, id=model.id)
     if not speaks(): return # the first process has kept it

@@ -8,7 +8,8 @@ __all__ = []
 # %% ../nbs/86_cli_models.ipynb #8457ca74
 from pathlib import Path
 
-from .command import command, group, tabbed
+from .command import command, group, say, tabbed
+from .config import InputError
 
 # %% ../nbs/86_cli_models.ipynb #6a1d4cb1
 group('model', 'Look into the library of models')
@@ -59,6 +60,7 @@ def _ladder(
         path = (one := m.rung(rung)).save(to or one.name)
         yield path, dict(path=str(path), name=one.name, id=one.id)
         return
+    if to: raise InputError(f"--to {to} without a rung", 'which one to save', '--rung 0 for the earliest')
     for i,o in enumerate(m.ladder):
         yield f"{i}\tstep {o['step']}" + ('\tdamaged' if o['seconds'] is None else f"\t{o['seconds']:.0f} s") + (f"\tMR {o['mr']:.3f}" if o['mr'] else ''), dict(rung=i) | o | dict(path=str(o['path']))
 
@@ -110,7 +112,8 @@ def _delete(
 def _undo():
     "Bring back what was deleted last"
     from sdaudio.library import Library
-    for o in Library().undo(): yield o, dict(name=o)
+    if not (back := Library().undo()): say('there is nothing to bring back')
+    for o in back: yield o, dict(name=o)
 
 @command('model purge', gives=dict(bytes=int))
 def _purge():

@@ -47,7 +47,8 @@ def _natural(p):
 def _find(root, closed=None):
     "Audio files below a folder and behind its links, in natural order, and in `closed` the folders that cannot be read; hidden ones are skipped, whatever the folders above are called"
     own = os.path.realpath(data_folder())
-    found,seen,todo = [],set() if Path(os.path.realpath(root)).is_relative_to(own) else {own},[root] # who asks for what sdaudio keeps gets it; elsewhere its previews are no recordings
+    made = {own} | {os.path.join(own, o) for o in ('runs', 'history', 'sounds', 'cache')}
+    found,seen,todo = [],{o for o in made if not Path(os.path.realpath(root)).is_relative_to(o)},[root] # who asks for what sdaudio keeps gets it; elsewhere its previews and takes are no recordings
     for start in todo: # each folder once, and what lies there itself before what a link leads to
         if start is not root and os.path.realpath(start) in seen: continue
         for d,dirs,names in os.walk(start, onerror=lambda e: closed is not None and closed.append(Path(e.filename))):
@@ -356,7 +357,7 @@ def _look(path, name, seen, tick=lambda share: None, stop=None):
     _judge(m, want, say, sr, ch, odd)
     if any(p.severity == 'refused' for p in found): return None, m, found
     if not known: seen.new[digest] = _packed(m) # what cannot be used leaves nothing behind
-    m.whole = m.n >= .99*want and not odd
+    m.whole = m.n >= want and not odd
     return AudioFile(str(path), name, m.n/sr, sr, ch, fmt, digest), m, found
 
 # %% ../nbs/11_corpus.ipynb #8bf377e8
@@ -375,6 +376,7 @@ def _judge(m, want, say, sr, ch, odd=(), shortest=.05):
     if m.n < shortest*sr and odd: return say('refused', odd[0], 'not used')
     if m.n < shortest*sr: return say('refused', f'too short: {1000*m.n/sr:.0f} ms', f'not used; at least {1000*shortest:.0f} ms are needed')
     if cut: say('changed', cut, 'the rest of it is missing')
+    elif want-m.n > .02*sr: say('changed', f'damaged inside: {(want-m.n)/sr:.2f} s of it cannot be read', 'left out')
     for o in odd: say('changed', o, f'{m.n/sr:.2f} s of it can be read, and are used') if 'damaged' in o else say('note', o, 'used as it is')
     if m.bad: say('changed', f"{m.bad} samples that are NaN or infinite{', or far above full scale'*(m.vast > 0)}", 'silenced')
     elif m.hiss > 1: say('note', f'{m.hiss*m.step/sr:.2f} s of white noise that fills the whole scale, as overwritten data sounds', 'used as it is; listen to it')

@@ -101,7 +101,7 @@ class Pictures:
         for i,f in enumerate(corpus.files):
             if self.records[i] is None:
                 _check_hash(f)
-                self.records[i] = self._make(f.hash, dict(name=f.name), self._length(i), lambda a, b: self.samples(i, a, b))
+                self.records[i] = self._make(f.hash, dict(name=f.name), self._length(i), self._onward(i))
             if progress: progress(i+1, len(corpus), f.name)
         if self.made: write_manifest(self.folder, self.settings)
         self.ref = max(r['peak'] for r in self.records)
@@ -143,9 +143,20 @@ class Pictures:
         b:int # The sample after the last
     )->Tensor: # `(n,)` or `(2, n)`
         "Samples of one file at the rate of the pictures: `(n,)`, or `(2, n)` for stereo pictures, where a mono file is the same on both sides"
-        c,mono = self.cfg,self.cfg.channels==1 or self.corpus[i].channels!=2
-        y = torch.from_numpy(self.corpus.read(i, a, b, sr=c.sr, mono=mono).copy())
-        return y[0] if c.channels==1 else y.expand(2, -1)
+        return self._heard(self.corpus.read(i, a, b, self.cfg.sr, self._mono(i)))
+
+    def _mono(self, i): return self.cfg.channels==1 or self.corpus[i].channels!=2
+    def _heard(self, y): return torch.from_numpy(y[0].copy()) if self.cfg.channels==1 else torch.from_numpy(y.copy()).expand(2, -1)
+
+    def _onward(self, i):
+        "As `samples` of one file, for parts that begin one behind the other: nothing is decoded twice"
+        parts,y,at = self.corpus.blocks(i, _BLOCK*self.cfg.hop_length/self.cfg.sr, self.cfg.sr, self._mono(i)),None,0
+        def samples(a, b):
+            nonlocal y,at
+            y,at = next(parts) if y is None else y[:, a-at:],a
+            while y.shape[1]<b-a: y = np.concatenate([y, next(parts)], 1)
+            return self._heard(y[:, :b-a])
+        return samples
 
     def _block(self, samples, n, a, b):
         "Frames `a` to `b`, from the samples they need"

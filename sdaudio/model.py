@@ -250,6 +250,10 @@ def choose_settings(
     if preset!='auto' and preset not in presets: raise InputError(f"preset '{preset}'", f"one of: auto, {', '.join(presets)}")
     return presets[next(k for k,most in _auto.items() if seconds<=most) if preset=='auto' else preset].with_channels(channels)
 
+def _name_of(settings):
+    "The preset that a network and its losses are of; empty for others"
+    return next((k for k,v in presets.items() if (v.with_channels(settings.spec.channels).net, v.loss)==(settings.net, settings.loss)), '')
+
 # %% ../nbs/70_model.ipynb #48c5c9de
 def train(
     corpus:Corpus|str|Path, # Or a folder
@@ -293,7 +297,7 @@ def train(
             if progress is not True:
                 for o in trainer.notes[trainer.arc.get('notes', 0):]: warnings.warn(o['words'], stacklevel=2)
             model = finish_model(model, data, trainer, progress, _controls_before(model.name, folder.name))
-        model.about['training'] |= dict(run=folder.name, notes=trainer.notes, plan=trainer.arc['plan'], preset=preset)
+        model.about['training'] |= dict(run=folder.name, notes=trainer.notes, plan=trainer.arc['plan'], preset=_name_of(settings))
         if done: done(model)
         if trainer.arc['done']: keep.take(trainer)
     return model
@@ -375,7 +379,7 @@ def finish_model(
     with torch.no_grad(): mu = vae.encode_path(trainer.judge.cpu()[:12])[0].flatten(0, 1)
     mr = [o['mr'] for o in trainer.looks]
     training = dict(steps=trainer.step, seconds=round(trainer.elapsed, 1), ended=trainer.ended, device=str(device), judged_on=trainer.judged_on,
-                    mr_start=round(mr[0], 4), mr=round(min(mr), 4), looks=trainer.looks, phase_mr=phase_mr, active_dims=active_dims(mu))
+                    mr_start=round(mr[0], 4), mr=round(trainer.kept['mr'] if trainer.kept else mr[-1], 4), looks=trainer.looks, phase_mr=phase_mr, active_dims=active_dims(mu))
     soon = (trainer.elapsed<_SOON or trainer.step<_FEW) and not (before and before.examples) # who has made own ones wants them
     latent = None if hurry or soon else _named(vae, model, progress, before)
     latent = latent or _called_as(_map(vae, data), before)
@@ -403,7 +407,9 @@ def scorecard(self:Model,
     corpus = corpus.in_order(self.about['corpus'].get('hashes', [])) if own else _unknown(self, corpus)[0] # what it knows from a training, it may know by heart
     with _Files(progress, len(corpus.files)) as tick: data = Excerpts(Pictures(corpus, self.spec, progress=tick), self.settings.data)
     data.stats = self.stats
-    with _Files(progress, 3, 'measuring') as tick: return _measured(self, data, own, tick)
+    with _Files(progress, 3, 'measuring') as tick: card = _measured(self, data, own, tick)
+    if own and 'scorecard' not in self.about: self.about['scorecard'] = card.to_dict() # it was left out after its training
+    return card
 
 @patch
 def like(self:Model,

@@ -449,8 +449,11 @@ def likeness(
     rows,files,known = remembered(model.memory, n, 4)
     heard = y.abs().flatten(1).amax(1) > 1e-3*y.abs().max().clamp(min=1e-9)
     looks = textures_of(y[heard] if heard.any() else y[:1], cfg, model.stats.floor)
-    near = [torch.cdist(o, known)/known.shape[1]**.5 for o in looks.split(256)] # a matrix of all would grow with both
-    away,d = torch.cat([o.amin(1) for o in near]),torch.stack([o.amin(0) for o in near]).amin(0)
+    away,d = [],known.new_full(known.shape[:1], torch.inf)
+    for o in looks.split(256): # a matrix of all would grow with both
+        near = torch.cdist(o, known)/known.shape[1]**.5
+        away.append(near.amin(1)); d = torch.minimum(d, near.amin(0))
+    away = torch.cat(away)
     new = novelty(away, stray(rows, files, known, n))
     found = []
     for k in d.argsort().tolist(): # the nearest first, and each place once

@@ -252,7 +252,9 @@ def load(cls:Sound,
         n = left if duration is None else round(duration*f.samplerate)
         if a < 0 or n <= 0 or n > left: raise InputError(f"'{path}' from {start} s{'' if duration is None else f' for {duration} s'}",
             f'a part of its {whole/f.samplerate:.3f} s', 'leaving start and duration out')
-        if a: f.seek(a)
+        try:
+            if a: f.seek(a)
+        except sf.LibsndfileError as e: raise FileError(f"'{path}' is damaged: it cannot be read from {start} s on", do='another copy of it') from e
         bs,sr = list(read_blocks(f, n)),f.samplerate
     if not bs: raise FileError(f"'{path}' is damaged: no sample can be read", do='another copy of it')
     y = np.concatenate(bs).T

@@ -39,6 +39,8 @@ class SpecConfig(Config):
             raise InputError(f"fmin={self.fmin}, fmax={self.fmax}", f"0 <= fmin < fmax <= sr/2 = {self.sr/2:.0f} Hz")
         if not 8 <= self.n_mels <= self.n_fft//2+1:
             raise InputError(f"n_mels={self.n_mels}", f"8 to {self.n_fft//2+1}, the number of bins of an STFT of {self.n_fft}", "try 256")
+        if self.n_mels-1 >= 2*(bins := (top-self.fmin)*self.n_fft/self.sr):
+            raise InputError(f"{self.n_mels} bands from {self.fmin:g} to {top:g} Hz, where an STFT of {self.n_fft} has {bins:.0f} bins", "bands that hold a bin each", f"n_mels={min(256, int(bins))}, a wider range or a larger n_fft")
         if self.n_fft % 2 or not 0 < self.hop_length <= self.n_fft//2:
             raise InputError(f"n_fft={self.n_fft}, hop_length={self.hop_length}", "an even n_fft and a hop of at most half of it", "try 2048 and 512")
         if not -100 <= self.mask_db < 0: raise InputError(f"mask_db={self.mask_db}", "a level from -100 to below zero", "try -80")

@@ -120,13 +120,13 @@ def course_words(
     few = len(looks)>1 and looks[-1]['step']-looks[-2]['step'] < _FEW
     if len(fit)>1 and fit[-1] > (10 if few else 2)*min(fit):
         out['diverging'] = (f"the training is running away: its loss was {min(fit):.3g} and is {fit[-1]:.3g}. "
-                            "The best version so far is kept; the preset 'gentle' or a smaller lr would help")
+                            "The best version so far is kept; a smaller lr would help, or the preset 'gentle' where it is another one")
     best = min(looks, key=lambda o: o['mr'])
     *_,one,last = [best, *looks]
     if last.get('mr_train') and last['step'] >= best['step']+_SURE and last['mr'] > one['mr'] > 1.02*best['mr'] and last['mr_train'] < .98*best.get('mr_train', 0):
         out['overfitting'] = (f"overfitting: since step {best['step']} the distance to sounds that are not trained on rose from {best['mr']:.2f} to {last['mr']:.2f}, "
                               f"while for sounds that are it fell from {best['mr_train']:.2f} to {last['mr_train']:.2f}. "
-                              f"The version of step {best['step']} is kept; more recordings or the preset 'gentle' would help")
+                              f"The version of step {best['step']} is kept; more recordings would help, or the preset 'gentle' where it is another one")
     return out
 
 _SURE,_FEW = 100,8 # steps; earlier, it may be the first steps that shake the start; the mean of fewer moves with the excerpts that happen to be drawn
@@ -306,8 +306,9 @@ class Trainer:
             self.arc['done'] = self.ended = self._why()
         except KeyboardInterrupt: self.ended = 'stopped by hand'
         except CancelFit as e: self.ended = str(e) or 'cancelled'
-        if not self.arc['done'] and self.step and not self.diverged: self.tell('pause')
-        with suppress(CancelFit):
+        with suppress(CancelFit, KeyboardInterrupt): # it ends already
+            if not self.arc['done'] and self.step and not self.diverged: self.tell('pause')
+        with suppress(CancelFit, KeyboardInterrupt):
             if self.looks and self.looks[-1]['step']!=self.step: self.look()
         self.elapsed = self.group.now()-t0
 
@@ -341,7 +342,7 @@ class Trainer:
 
     def _diverge(self):
         self.diverged = True
-        self.note('diverged', f"the loss at step {self.step} is no number any more. The best version so far is kept; try the preset 'gentle', or lr={self.cfg.lr/4:g}")
+        self.note('diverged', f"the loss at step {self.step} is no number any more. The best version so far is kept; try the preset 'gentle' where it is another one, or lr={self.cfg.lr/4:g}")
         raise CancelFit(f'the loss diverged at step {self.step}; the best version so far is kept')
 
     def rate(self)->float:

@@ -74,6 +74,30 @@ def test_train(shop):
     assert (root/'home'/'models'/'Bells & Co.sdaudio').is_file()
     assert 'usable sound' in r.stderr and 'sdaudio generate' in r.stderr
     assert sorted(o.suffix for o in (root/'recordings').iterdir()) == ['.flac']*4, 'nothing is written among the recordings'
+    from sdaudio.store import read_meta
+    assert read_meta(r.stdout.strip())['about']['training']['preset'] == 'balanced', 'what auto has chosen'
+
+def test_changed_copies(here, shop):
+    "Copies to train on as well, and how they must not be changed"
+    from sdaudio.store import read_meta
+    said = in_words(here('train', shop[0]/'recordings', '--never', 'pitch'), 2)
+    assert '--changed 2' in said
+    said = in_words(here('train', shop[0]/'recordings', '--changed', 1, '--never', 'pich'), 2)
+    assert 'pich' in said and 'pitch, stretch, tilt, phase, noise, gain' in said
+    r = here('train', shop[0]/'recordings', '--changed', 1, '--never', 'pitch', '--never', 'stretch', '--steps', 2, '--name', 'changed')
+    assert r.returncode == 0, r.stderr
+    data = read_meta(r.stdout.strip())['settings']['data']
+    assert data['copies'] == 1 and [k for k,v in data['augment'].items() if v is False] == ['pitch', 'stretch']
+    assert 'another model' in in_words(here('train', shop[0]/'recordings', '--steps', 2, '--name', 'changed'), 2), 'other settings are another model'
+    assert here('model', 'delete', 'changed').returncode == here('model', 'purge').returncode == 0
+
+@pytest.mark.parametrize('args', [['corpus', '--save', 'mine'], ['corpus', '--describe'], ['model', 'ladder', 'Bells & Co', '--to', 'x']])
+def test_an_option_that_has_nothing_to_act_on(here, args): in_words(here(*args), 2)
+
+@pytest.mark.parametrize('args', [['model'], ['preset'], ['history']])
+def test_nothing_to_bring_back(here, args):
+    r = here(*args, 'undo', *['Bells & Co']*(args==['preset']))
+    assert r.returncode == 0 and not r.stdout and 'nothing to bring back' in r.stderr
 
 def test_generate(run, tmp_path):
     r = run('generate', 'Bells & Co', '-d', 1.5, '-n', 3, '--seed', 1)

@@ -622,3 +622,28 @@ def test_words_keep_to_what_can_be_held_out(tmp_path):
     sf.write(tmp_path/'x.wav', np.random.default_rng(0).normal(0, .1, 48000*30), 48000)
     assert '9.0 s together, is held out' in Corpus(tmp_path).check(held_out=.3).expect
     assert sum(b-a for _,a,b in split_frames([60000, 30000], DataConfig(held_out=.3))[1]) == 27000
+
+def test_damaged_inside(good):
+    "Less than a hundredth of it cannot be read: said, left out, and never taken for what lies behind"
+    p = noise(40., sr=48000, seed=9).save(good/'hole.ogg')
+    data = bytearray(p.read_bytes())
+    data[len(data)//2:len(data)//2+3000] = os.urandom(3000)
+    p.write_bytes(data)
+    c = Corpus(good)
+    severity,what = finding(c, 'hole.ogg')
+    assert severity == 'changed' and 'damaged inside' in what and 39 < c[1].duration < 40
+    whole,part = c.load(1, sr=None).y,c.read(1, 30*48000, 31*48000, sr=None)
+    assert np.array_equal(part, whole[:, 30*48000:31*48000])
+
+def test_a_home_that_is_the_folder_of_recordings(tmp_path, monkeypatch):
+    "What sdaudio has made there is not learnt from"
+    monkeypatch.setenv('SDAUDIO_HOME', str(tmp_path))
+    noise(sr=48000).save(tmp_path/'bell.wav')
+    for k in ('runs/x/previews', 'history', 'sounds'): noise(sr=48000, seed=len(k)).save(tmp_path/k/'new.wav')
+    assert [f.name for f in Corpus(tmp_path).files] == ['bell.wav']
+    assert len(Corpus(tmp_path/'runs')) == 1
+
+def test_a_part_behind_the_end_of_what_is_left(good):
+    p = noise(10., sr=48000).save(good/'cut.flac')
+    p.write_bytes(p.read_bytes()[:p.stat().st_size//2])
+    with pytest.raises(FileError, match='damaged'): Sound.load(p, 8.)

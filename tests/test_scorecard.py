@@ -42,9 +42,9 @@ def loops(corpora, home): return start_model(Corpus(corpora/'loops'), progress=F
 
 @pytest.fixture(scope='module')
 def trained(home, tmp_path_factory):
-    "Forty steps on six recordings: the model, and its corpus"
+    "Eighty steps on six recordings, enough to be nearer than the start on any processor: the model, and its corpus"
     corpus = demo_corpus(tmp_path_factory.mktemp('corpus'), n=6)
-    return train(corpus, steps=40, minutes=5, name='few', settings=small, progress=False, previews=False), corpus
+    return train(corpus, steps=80, minutes=5, name='few', settings=small, progress=False, previews=False), corpus
 
 
 def test_wrong_sounds_lose_by_every_measure(loops):
@@ -217,3 +217,13 @@ def test_a_single_short_sound_has_none_to_compare_with(home, tmp_path):
     hiss = Sound(.1*np.random.default_rng(0).standard_normal(48_000), 48_000)
     assert model.like(Sound.load(tmp_path/'bell.wav')).novelty==0 and model.like(hiss).novelty==100
     assert model.report(hiss).figures['away_db']>3 and model.report(model.generate(duration=1.)).limits
+
+
+def test_a_scorecard_that_was_left_out_is_filled_in(trained):
+    model,corpus = trained
+    kept = model.about.pop('scorecard')
+    try:
+        with pytest.raises(InputError, match='no scorecard'): model.scorecard()
+        card = model.scorecard(corpus, progress=False)
+        assert model.scorecard().rows==card.rows and model.about['scorecard']['rows'].keys()==kept['rows'].keys()
+    finally: model.about['scorecard'] = kept

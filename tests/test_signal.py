@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
+from sdaudio.config import InputError
 from sdaudio.corpus import Corpus
 from sdaudio.istft import InverseMelIF, from_bands, lend_phase
 from sdaudio.loss import mr_distance
@@ -114,3 +115,11 @@ def test_rounding_of_the_cumulative_sum():
     true = (steps.double()*torch.pi + band_steps(cfg)).cumsum(-1) - band_steps(cfg)
     x = to_picture(torch.ones(8, T), wrap(true), steps, .1)
     assert wrap(anchored_phase(x, .1, cfg)-true).abs().max()<1e-3
+
+
+@pytest.mark.parametrize('bad', [dict(fmax=2000.), dict(fmin=100., fmax=3000.), dict(n_fft=512, hop_length=128, fmax=8000.)])
+def test_bands_without_a_bin(bad):
+    with pytest.raises(InputError, match='n_mels=') as e: SpecConfig(**bad)
+    fits = int(str(e.value).split('n_mels=')[1].split(',')[0])
+    x = MelIF(SpecConfig(**bad, n_mels=fits))(torch.randn(1, 9600, generator=torch.Generator().manual_seed(0)))
+    assert x.isfinite().all() and x[0,0].amax(1).min()>0

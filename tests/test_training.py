@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 
+import sdaudio.callbacks as callbacks
 import sdaudio.model as models
 import sdaudio.store as store
 import sdaudio.trainer as trainers
@@ -529,3 +530,20 @@ def test_settings_are_refused_in_words(corpus, bad):
 
 def test_excerpts_are_longer_than_half_a_window():
     with pytest.raises(InputError, match='excerpts'): Settings(spec=SpecConfig(hop_length=128), data=DataConfig(n_frames=16))
+
+
+def test_a_stop_while_the_state_is_written(corpus, often):
+    "Whoever stops a training when its state was written stops it again when the last state is"
+    class Enough(Callback):
+        def after_checkpoint(self, trainer): raise CancelFit('enough')
+    model = learn(corpus, callbacks=[Enough()])
+    assert model.about['training']['ended']=='enough' and playable(model)
+    assert learn(corpus).id==learn(corpus, name='whole').id
+
+
+def test_a_plot_of_a_long_training_stays_small(monkeypatch):
+    monkeypatch.setattr(callbacks, '_ROWS', 8)
+    record = callbacks.Record(every=1)
+    for k in range(1, 200): record.after_step(SimpleNamespace(step=k, elapsed=k, terms={}))
+    steps = [r['step'] for r in record.rows]
+    assert len(steps)<=9 and steps==sorted(steps) and steps[0]<=32 and steps[-1]>160
