@@ -19,7 +19,9 @@ def _presets(model):
     from sdaudio.model import find_model
     from sdaudio.presets import Presets
     try: model = find_model(model).name.removesuffix('.sdaudio')
-    except InputError: say(f"note: there is no model '{model}' now; its presets are kept by its name")
+    except InputError:
+        if not len(kept := Presets(model)) and not kept._records.deleted(model): raise
+        say(f"note: there is no model '{model}' now; its presets are kept by its name")
     return Presets(model)
 
 def _preset(o): return tabbed(o.name, o.folder, o.words(), o.description), o.to_dict()
@@ -168,12 +170,12 @@ def _take_compare(
     b:str, # Another one
     *,
     blind:bool=False, # Hide which is which until asked
-    out:Path=Path('compare.html') # The page; its name may grow a number
+    out:Path=None # The page, or a folder for it; its name may grow a number  [default: compare.html]
 ):
     "Write a page to switch between two takes at the same position, equally loud, with a blind test"
     from sdaudio.compare import Comparison
     from sdaudio.history import History
-    page = Comparison(*map(History().take, (a, b))).page(out, blind)
+    page = Comparison(*map(History().take, (a, b))).page(out/'compare.html' if out and out.is_dir() else out or 'compare.html', blind)
     say(f'listen: {page.resolve().as_uri()}')
     yield page, dict(path=str(page))
 

@@ -65,8 +65,8 @@ def _ladder(
         yield f"{i}\tstep {o['step']}" + ('\tdamaged' if o['seconds'] is None else f"\t{o['seconds']:.0f} s") + (f"\tMR {o['mr']:.3f}" if o['mr'] else ''), dict(rung=i) | o | dict(path=str(o['path']))
 
 def _model_record(o):
-    from sdaudio.model import model_path
-    return o.to_dict() | dict(path=str(model_path(o.name)))
+    from sdaudio.library import Library
+    return o.to_dict() | dict(path=str(Library().folder/f'{o.name}.sdaudio'))
 
 def _one(o): return o.name, _model_record(o)
 

@@ -55,7 +55,7 @@ def _place_of(o):
 
 def _kept(o): return {k: v for k,v in o.items() if k in signature(_written).parameters and k not in ('format', 'names')} # what `export` takes of it
 
-def _write(take, folder, name, o, n=1, taken=frozenset()):
+def _write(take, folder, name, o, n=1, taken=frozenset(), tags=None):
     "A file of a take, as the options of `_written` say, and the record of it; none of those that are `taken`, in small letters, is replaced"
     from sdaudio.export import check_format, export, name_by, sidecar_path, take_path
     from sdaudio.many import _numbers
@@ -64,7 +64,7 @@ def _write(take, folder, name, o, n=1, taken=frozenset()):
     if o['names'] and recipe is None: raise InputError(f"--names for '{name}'", 'a sound with a recipe')
     if o['names']: name = name_by(o['names'], recipe, take.by, n)
     path = next(p for p in _numbers(take_path(folder, name, o['format'])) if str(p).lower() not in taken)
-    path = export(take, path, **_kept(o))
+    path = export(take, path, tags=tags, **_kept(o))
     return path, dict(path=str(path), sidecar=str(sidecar_path(path)), recipe=recipe and recipe.to_dict())
 
 # %% ../nbs/85_cli_play.ipynb #288f2f6b
@@ -160,8 +160,11 @@ def _generate(
     place,whose = _place_of(options),dict(model=model.id, blend=[]) if name or not start.blend else {}
     start = start.replace(**whose, controls={**start.controls, **controls}, **{k: v for k,v in given.items() if v is not None}, **(dict(spatial=place) if place else {}))
     move = _movement(trajectory)
-    if move.get('curves'): move = move | dict(curves=start.trajectory.get('curves', {}) | move['curves']) # the others of the recipe stay
-    start = start.replace(loop=loop or start.loop, trajectory=start.trajectory | move)
+    fixed = {*(controls if 'set' in typed else ()), *([sweep.partition('=')[0]] if 'sweep' in typed else ()), *({'density', 'variation'} & typed)} # a curve would go its own way
+    if both := fixed & {*move.get('curves', {})}: raise InputError(f"{', '.join(sorted(both))}: a value, and a way to move", 'one of the two')
+    whole = start.trajectory | move
+    if 'curves' in whole: whole['curves'] = {k: v for k,v in start.trajectory.get('curves', {}).items() if k not in fixed} | move.get('curves', {}) # the others of the recipe stay
+    start = start.replace(loop=loop or start.loop, trajectory=whole)
     todo = [(start.replace(**more), label) for k in range(n) for more,label in _swept(sweep, start, k)]
     yield from _played(model, [o for o,_ in todo], [f'{model.name}-{o.seed}{label}' for o,label in todo], out, options, jobs, missing, novelty)
 
@@ -258,7 +261,7 @@ def _convert(
     **options # Of files and of space
 ):
     "Write sounds again in another format, at another level, in another place; takes keep their recipe"
-    from sdaudio.export import read_tags
+    from sdaudio.export import _others, read_tags
     from sdaudio.sound import Sound
     from sdaudio.take import Take
     place,taken = _place_of(options),set()
@@ -269,7 +272,7 @@ def _convert(
         if place:
             from sdaudio.spatial import spatialize
             sound = sound.spatialize(**place) if isinstance(sound, Take) else spatialize(sound, **place)
-        path,record = _write(sound, out or f.parent, f.stem, options, n, taken)
+        path,record = _write(sound, out or f.parent, f.stem, options, n, taken, _others(tags))
         taken.add(str(path).lower())
         yield path,record
 

@@ -47,6 +47,7 @@ class Comparison:
         "Keep the winner as a preset of its model"
         take = self.originals[_side(which)]
         if not isinstance(take, Take): raise InputError(f"{self.names[_side(which)]} is a sound without a recipe", 'a take')
+        if take.recipe.blend: raise InputError(f"{self.names[_side(which)]} is a take of several models", 'one of a single model', "Presets('NAME').save('...', take, only=['controls']) for what one of them can play")
         return Presets(Library()._called(take.recipe.model, take.by)).save(name, take, **kwargs) # as the model is called now
 
     def abx(self,

@@ -15,12 +15,13 @@ import torch
 from fastcore.basics import patch
 
 from .config import InputError
+from .export import _steady
 from .generate import Recipe, Trajectory
 from .map import SoundMap
 from .model import Model
 from .scorecard import recollect, remembered, stray
 from .sound import Sound, open_audio, read_blocks
-from .store import _homely, content_hash, home
+from .store import _homely, content_hash, home, write_bytes
 from .take import Report, Take, measure_sound, noise_shows, report as _report
 
 # %% ../nbs/76_encode.ipynb #5ee53a56
@@ -54,8 +55,8 @@ def encode(self:Model,
 def _as_file(sound):
     "A recording as a file that a recipe can name, and its seconds as far as they are read, which its header need not say; a sound without a file is kept under its hash"
     if isinstance(sound, Sound):
-        kept = home('sounds', f'{blake2b(sound.y.tobytes(), key=str(sound.sr).encode(), digest_size=8).hexdigest()}.wav') # by samples: the file also holds the time
-        return kept if kept.exists() else Sound(sound.y, sound.sr).save(kept, bits=32), sound.duration
+        kept = home('sounds', f'{blake2b(sound.y.tobytes(), key=str(sound.sr).encode(), digest_size=8).hexdigest()}.wav')
+        return kept if kept.exists() else write_bytes(kept, _steady(Sound(sound.y, sound.sr).encode('wav', bits=32), 'wav')), sound.duration
     path = _homely(sound).resolve()
     if not path.is_file(): raise InputError(f"'{sound}'", "a recording: a file or a Sound")
     with open_audio(path) as f: return path, sum(map(len, read_blocks(f, min(f.frames, 601*f.samplerate))))/f.samplerate

@@ -136,6 +136,10 @@ def tags_of(
 
 _ours = ('model', 'model_id', 'seed', 'recipe', 'recipe_json')
 
+def _others(tags):
+    "Of the tags of a file those that it can hand on to another one of the same sound"
+    return {k: v for k,v in tags.items() if k not in (*_ours, 'title', 'comment', 'novelty', 'loopstart', 'looplength', 'metadata_block_picture') and re.fullmatch(r'[ -<>-}]{1,40}', k)}
+
 def _more_tags(d):
     "Tags that somebody adds, by names that every format can hold"
     d = {str(k).lower(): str(v) for k,v in (d or {}).items()}
@@ -321,7 +325,7 @@ def from_sidecar(
     path:str|Path # A sound file or its `.json`
 )->Recipe: # How it was made
     "The recipe that was kept beside a sound"
-    path = Path(path)
+    path = _homely(path)
     if path.suffix.lower() != '.json': path = sidecar_path(path)
     if not path.exists(): raise FileError(f"'{path}' is not there", 'the record that export writes beside a sound')
     d = read_json(path)
@@ -331,6 +335,7 @@ def read_tags(
     path:str|Path # A sound file
 )->dict: # Tag name to text
     "The tags of a file, by the names that they were given"
+    path = _homely(path)
     if not Path(path).exists(): raise InputError(f"'{path}' does not exist", 'a sound file')
     try: tags = (f := TagFile(path)) and f.tags
     except (MutagenError, OSError) as e: raise FileError(f"the tags of '{path}' cannot be read: {e}") from e

@@ -132,7 +132,8 @@ class History:
         limit:int=-1 # At most so many
     )->PlayedList: # Of `Played`
         "What there is, the newest first"
-        only = {"? in (json_extract(record, '$.by'), json_extract(record, '$.recipe.model'))": model, "? in (select value from json_each(record, '$.tags'))": tag,
+        if model: model = next((k for k,name in Library().ids().items() if name==model), model) # its takes, whatever it was called then
+        only = {"? in (select json_extract(record, '$.by') union select json_extract(record, '$.recipe.model') union select json_extract(value, '$.model') from json_each(record, '$.recipe.blend'))": model, "? in (select value from json_each(record, '$.tags'))": tag,
                 "json_extract(record, '$.stars')>=?": stars, 'at>=?': since}
         return PlayedList(self._records.rows(search=search, only=[(c, v) for c,v in only.items() if v], limit=limit))
 
@@ -216,7 +217,7 @@ def star(self:History,
     stars:int=1 # 0 to 5
 )->Played: # As it is now
     "Say how good a take is"
-    if stars not in range(6): raise InputError(f'{stars} stars', '0 to 5')
+    if stars not in range(6) or not hasattr(stars, '__index__'): raise InputError(f'{stars} stars', '0 to 5')
     return self._change(id, stars=lambda _: stars)
 
 @patch
@@ -327,8 +328,7 @@ def regenerate(self:History,
 def repair(self:History)->dict: # What was found: `takes` that came back, `lost` sounds, a `damaged` file of records that was put aside
     "Make the list agree with the folder, and save what can be saved of a damaged file of records"
     found = dict(takes=[], lost=[], damaged='')
-    try: self._records.names()
-    except FileError: found['damaged'] = str(_salvage(self._records.path))
+    if not self._records._whole(): found['damaged'] = str(_salvage(self._records.path))
     there = {*self._records.names(), *self._records.deleted()}
     for id,_,at,record in self._found():
         if id in there: continue

@@ -9,6 +9,7 @@ __all__ = ['ModelEntry', 'Models', 'Library']
 import os
 import re
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -172,6 +173,7 @@ def describe(self:Library,
     text:str # What to say about it
 )->ModelEntry: # As it is now
     "Write a description"
+    if not isinstance(text, str): raise InputError(f'description={text!r}', 'a text')
     return self._change(name, lambda a: a|dict(description=text))
 
 @patch
@@ -185,7 +187,8 @@ def rename(self:Library,
         a,b = self.path(old),model_path(_library_name(to))
         if b.exists() and not b.samefile(a): raise InputError(f"there is a model '{to}'", 'a free name')
         os.rename(a, b)
-        Records('preset').hand_over(old, b.name.removesuffix(_SUFFIX))
+        other = Records('preset').hand_over(old, b.name.removesuffix(_SUFFIX))
+    if other: warnings.warn(f"'{to}' had presets of a model that was called so; these are called otherwise now: {', '.join(other)}", stacklevel=2)
     return ModelEntry.of(b)
 
 # %% ../nbs/72_library.ipynb #85e7a990
@@ -218,7 +221,7 @@ def undo(self:Library)->list: # Names, as they are now
         back = []
         for when,name,p in gone:
             if when!=gone[-1][0]: continue
-            back.append(unique_path(model_path(name))) # one after the other, so that no two get the same name
+            back.append(unique_path(self.folder/(name+_SUFFIX))) # one after the other, so that no two get the same name
             os.rename(p, back[-1])
     return [to.name.removesuffix(_SUFFIX) for to in back]
 
@@ -243,8 +246,10 @@ def bring(self:Library,
     model = Model.load(path)
     with library_lock():
         to = model_path(_library_name(name or path.name))
-        if to.exists() and read_meta(to).get('id')!=model.id: raise InputError(f"there is another model '{to.name.removesuffix(_SUFFIX)}'", 'a free name', 'another name for it')
-        if not to.exists(): write_bytes(to, _blocks(path))
+        there = read_meta(to) if to.exists() else None
+        if there and there.get('id')!=model.id: raise InputError(f"there is another model '{to.name.removesuffix(_SUFFIX)}'", 'a free name', 'another name for it')
+        if there and there.get('latent')!=model._read[path]: raise InputError(f"there is this model already, with other controls: '{to.name.removesuffix(_SUFFIX)}'", 'a free name', 'another name for it')
+        if not there: write_bytes(to, _blocks(path))
     return ModelEntry.of(to)
 
 @patch

@@ -95,7 +95,7 @@ class Model:
     ):
         self.settings,self.stats,self.vae,self.memory,self.latent,self.events = settings,stats,vae.eval(),memory,latent,events
         self.phase,self.name,self.about = phase,name,about or {}
-        self.id = self._hash()
+        self.id,self._read = self._hash(),{} # the controls that files of it held when they were last read or written
 
     @property
     def spec(self)->SpecConfig: return self.settings.spec
@@ -581,14 +581,18 @@ def save(self:Model,
     path,preview = model_path(name or self.name),_preview_of(self)
     with library_lock() if path.parent==home('models', 'x').parent else nullcontext():
         other = _record_of(path)
-        if path.exists() and not overwrite and other.get('id')!=self.id:
-            raise InputError(f"{path} holds another model", "a free name", "another name, or overwrite=True")
+        new,latent = path.exists() and other.get('id')!=self.id,json.loads(json.dumps(self.latent.to_dict()))
+        moved = not new and path in self._read and other.get('latent') not in (self._read[path], latent)
+        if new and not overwrite: raise InputError(f"{path} holds another model", "a free name", "another name, or overwrite=True")
+        if moved and not overwrite: raise InputError(f"the controls in {path} were changed by another program since this model was read", 'those', 'Model.load it again; or overwrite=True, which puts them aside')
         self.name = path.name.removesuffix(_SUFFIX)
-        if path.exists() and path.parent==home('models', 'x').parent and other.get('id')!=self.id: _put_aside(path, stays=True)
+        if path.exists() and path.parent==home('models', 'x').parent and (new or moved): _put_aside(path, stays=True)
         self.about = self.about | {k: v for k,v in other.get('about', {}).items() if k in ('tags', 'description')} # these belong to the name
         meta = dict(format=_FORMAT, id=self.id, name=self.name, phase=self.phase, about=self.about, settings=self.settings.to_dict(),
-                    stats=self.stats.to_dict(), latent=self.latent.to_dict())
-        return save_tensors(path, self._tensors()|preview, meta)
+                    stats=self.stats.to_dict(), latent=latent)
+        save_tensors(path, self._tensors()|preview, meta)
+        self._read[path] = latent
+        return path
 
 def _save_beside(model, path, ours):
     "Keep a model by a name that was free, or its own, when its training began; by another where some program has taken that name meanwhile"
@@ -642,6 +646,7 @@ def load(cls:Model,
     except Exception as e: # nothing in a file runs, so whatever went wrong, its contents are to blame
         raise FileError(f"{path} is no model of ours ({type(e).__name__}: {(str(e) or '-').splitlines()[0]})", "a file that Model.save wrote", "another copy of it") from e
     if not same: raise FileError(f"{path} was changed after it was saved", "an unchanged copy")
+    model._read[path] = meta['latent']
     return model
 
 def _assembled(meta, tensors, name):

@@ -57,6 +57,7 @@ class Presets:
     def __init__(self,
         model:Model|str # An instrument, or its name
     ):
+        if not isinstance(model, (Model, str)): raise InputError(f'the presets of {model!r}', 'a model or its name', 'one of its instruments' if hasattr(model, 'models') else '')
         self.model,self.name = (model, model.name) if isinstance(model, Model) else (None, model)
         self._records = Records('preset', words=lambda r: f"{r['folder']} {r['description']} {Preset.from_dict(r).words()}")
 
@@ -125,7 +126,7 @@ def _tidy(name):
 def _record(preset): return {k: v for k,v in preset.to_dict().items() if k!='name'} # the name is kept beside it
 
 @patch
-def _maker(self:Presets, what): return what.recipe.model if isinstance(what, Take) else self.model.id if self.model else ''
+def _maker(self:Presets, what): return getattr(getattr(what, 'recipe', what), 'model', '') or (self.model.id if self.model else '')
 
 @patch
 def _media(self:Presets, preset, what):

@@ -499,12 +499,21 @@ def rename(self:Records,
 def hand_over(self:Records,
     owner:str, # To what the records belong
     to:str # To what they belong from now on
-):
-    "Give all records of an owner to another, who keeps those of the same name that it has"
+)->list: # The new names of those whose name was taken
+    "Give all records of an owner to another; those whose name it has get a number"
     with self._open() as db:
         mine,which = self._mine(owner, '1')
-        there,has = self._mine(to)
-        db.execute(f'update records set owner=? where key in (select key {mine}) and (deleted or name not in (select name {there}))', [to, *which, *has])
+        other = []
+        for key,name,gone in db.execute(f'select key, name, deleted {mine}', which).fetchall():
+            new = name if gone else self._free(db, name, to)
+            db.execute('update records set owner=?, name=?, words=?||substr(words, ?) where key=?', [to, new, new.casefold(), len(name.casefold())+1, key]) # what is searched begins with the name
+            if new!=name: other.append(new)
+    return other
+
+@patch
+def _free(self:Records, db, name, owner):
+    mine,whose = self._mine(owner)
+    return next(o for o in chain([name], (f'{name}-{k}' for k in range(2, 1<<30))) if not db.execute(f'select 1 {mine} and name=?', [*whose, o]).fetchone())
 
 # %% ../nbs/03_store.ipynb #742aa0d3
 @patch
@@ -529,8 +538,7 @@ def undo(self:Records,
         back = db.execute(f'select key, owner, name, record {gone} and deleted=(select max(deleted) {gone})', which*2).fetchall()
         names = []
         for key,own,name,record in back:
-            mine,whose = self._mine(own)
-            free = next(o for o in chain([name], (f'{name}-{k}' for k in range(2, 1<<30))) if not db.execute(f'select 1 {mine} and name=?', [*whose, o]).fetchone())
+            free = self._free(db, name, own)
             db.execute('update records set deleted=0, name=?, words=? where key=?', [free, self._text(free, json.loads(record)), key])
             names.append(free)
     return names
@@ -542,6 +550,13 @@ def deleted(self:Records,
     "What can be had back"
     gone,which = self._mine(owner, 'deleted>0')
     with self._open('deferred') as db: return [n for n, in db.execute(f'select name {gone} order by deleted desc, name', which)]
+
+@patch
+def _whole(self:Records):
+    "Whether the file can be read from one end to the other"
+    try:
+        with self._open('deferred') as db: return db.execute('pragma quick_check').fetchone()==('ok',)
+    except FileError: return False
 
 @patch
 def purge(self:Records,

@@ -129,6 +129,23 @@ def test_recipe(run, tmp_path):
     old = json.loads((tmp_path/record).read_text(encoding='utf-8'))['recipe']
     assert json.loads(r.stdout)[0]['recipe'] == {**old, 'density': .2}
 
+def test_a_value_beats_a_curve(here, tmp_path):
+    "What is typed is heard, also where the recipe moves that control"
+    assert here('generate', 'Bells & Co', '-d', .5, '--seed', 2, '--trajectory', 'axis1=-1,1', '-o', 'a').returncode == 0
+    r = here('generate', '--recipe', 'a/Bells & Co-2.wav.json', '--sweep', 'axis1=-2:2:3', '-o', 'b')
+    assert r.returncode == 0 and len({(tmp_path/o).read_bytes()[44:] for o in r.stdout.splitlines()}) == 3, r.stderr
+    recipe = json.loads((tmp_path/'b'/'Bells & Co-2-axis1+2.00.wav.json').read_text(encoding='utf-8'))['recipe']
+    assert recipe['controls'] == {'axis1': 2.} and 'axis1' not in recipe['trajectory'].get('curves', {})
+    in_words(here('generate', 'Bells & Co', '--trajectory', 'axis1=-1,1', '--set', 'axis1=1'), 2)
+
+def test_tags_go_with_a_sound(here, tmp_path):
+    from sdaudio.export import export, read_tags
+    from sdaudio.sound import Sound
+    export(Sound(np.random.default_rng(0).normal(0, .1, 9600), 48_000), tmp_path/'t.flac', tags=dict(artist='Me', album='Al'))
+    assert here('export', 't.flac', '--format', 'mp3').returncode == 0
+    tags = read_tags(tmp_path/'t.mp3')
+    assert (tags['artist'], tags['album']) == ('Me', 'Al') and tags['title'] == 't'
+
 def test_nearest_place_as_a_recipe(here, shop, tmp_path):
     "What `encode --nearest` prints, sent into a file by PowerShell, is a recipe"
     said = here('encode', 'Bells & Co', sorted((shop[0]/'recordings').iterdir())[0], '--nearest').stdout

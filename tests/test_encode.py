@@ -199,3 +199,14 @@ def test_what_is_no_recipe_is_refused(bad):
 def test_an_envelope_of_silence_is_low():
     assert {v for _,v in envelope(Sound(np.zeros(4800), 48000), .2, .9)} == {.2}
     with pytest.raises(InputError, match='reach'): envelope(Sound(np.zeros(4800), 48000), reach=0)
+
+def test_a_sound_without_a_file_is_the_same_tomorrow(monkeypatch):
+    "The hash in the recipe is that of the samples, whatever the clock says"
+    from sdaudio.encode import _as_file, content_hash
+    sound = Sound(np.random.default_rng(5).normal(0, .1, 4800), 48_000)
+    path,_ = _as_file(sound)
+    first = content_hash(path)
+    path.unlink()
+    time.sleep(1.1)
+    assert content_hash(_as_file(sound)[0])==first
+
