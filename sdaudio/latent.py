@@ -301,8 +301,7 @@ class Probe:
         self._bins = lifted(filterbank(self._one), [2*o for o in stats.lift[:spec.n_mels]])
         parts = [o[...,:spec.n_mels,:] for o in (M, phase)]
         self._phasors = bin_phasors(*parts, across_band(parts[0], self._one), self._one).mT
-        told,there = self._tell(self._sound(M.mT, slice(None)))
-        self.told = torch.where(there, told, torch.nan)
+        self.told = torch.cat([torch.where(there, told, torch.nan) for told,there in (self._tell(self._sound(M[k].mT, k)) for k in torch.arange(len(M)).split(32))])
 
     @property
     def enough(self)->bool: return len(self.check)>=_ENOUGH # Whether there is sound for a proof

@@ -686,6 +686,7 @@ def analyse(self:Model,
     "Look for the named controls again, prove them, and keep them in this model (`save` writes them)"
     with threads(pick_threads()), _Files(progress, 13, 'controls') as tick:
         self.latent = _analyse(self.vae, self.spec, self.stats, self.memory, progress=tick, before=self.latent)
+    trim()
     self.id = self._hash()
     return self.latent
 
