@@ -27,7 +27,7 @@ Every table is the output of the command above it, on four corpora of real recor
 512, 1024, 2048 and 4096): 0 is the sound itself. Models have 256 numbers for a point; tables without a commit in their second line that are dated
 2026-11-26 or before may be of models with 128. What is decoded is settled (`settle` in the ISTFT page) in tables from 2026-11-27 on;
 the tables Quality and Encode have refined paths beside those that are not, Training, Windows and Choices have none. Dates stand for
-machines too, and newer tables name the commit of the source: compare within a table. In Quality, (b) was trained on a faster machine than the models beside it, which is to its advantage.
+machines too, and newer tables name the commit of the source: compare within a table. In Quality, (b) was trained on another day and machine than the models beside it: its steps stand in the table.
 Quality, Windows, Training and Controls are of mono models; Encode, Start, Latency, Step and Generation of those that `train` would make, in stereo where most recordings are.
 
 '''

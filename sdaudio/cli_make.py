@@ -26,12 +26,13 @@ def _corpus(
     copies:bool=False, # Also use a recording that is nearly the same as another one
     describe:bool=False, # Measure centroid, roughness, attack, pitch and more of every file
     save:str='', # Keep this choice by a name, for corpus and train
-    overwrite:bool=False # Replace another saved corpus of this name
+    overwrite:bool=False, # Replace another saved corpus of this name
+    typed:set=frozenset() # Options that stand on the command line, and not only in the settings
 ):
     "Say what can be used of a folder of recordings, and keep the choice by name"
     from sdaudio.corpus import Corpus
     if not folder:
-        if include or exclude or copies or describe or save or overwrite: raise InputError('no folder', 'a folder of recordings', 'sdaudio corpus FOLDER ...')
+        if typed: raise InputError('no folder', 'a folder of recordings', 'sdaudio corpus FOLDER ...')
         yield from ((o, dict(kind='saved', name=o)) for o in Corpus.saved())
         return
     corpus = Corpus(folder, include=include, exclude=exclude, copies=copies)
@@ -85,7 +86,8 @@ def _train(
     device:str='auto', # auto, cpu, cuda, cuda:1 or mps
     fresh:bool=False, # Begin anew instead of going on
     events:bool=False, # Every event of the training as a line of JSON on stdout; the last line is the result, as with --json
-    overwrite:bool=False # Replace another model of this name
+    overwrite:bool=False, # Replace another model of this name
+    typed:set=frozenset() # Options that stand on the command line, and not only in the settings
 ):
     "Make an instrument of a folder of recordings"
     from sdaudio.corpus import Corpus
@@ -98,7 +100,7 @@ def _train(
     budget = dict(minutes=minutes, steps=steps, epochs=epochs, patience=patience, seed=seed)
     kinds = [k for k,v in settings.data.augment.to_dict().items() if isinstance(v, bool)]
     if odd := [o for o in never if o not in kinds]: raise InputError(f"--never {', '.join(odd)}", f"one of {', '.join(kinds)}")
-    if never and not changed: raise InputError(f"--never {', '.join(never)} without changed copies", 'how many of them', '--changed 2')
+    if 'never' in typed and not changed: raise InputError(f"--never {', '.join(never)} without changed copies", 'how many of them', '--changed 2')
     settings = settings.replace(train=settings.train.replace(**budget), data=settings.data.replace(copies=changed, augment=settings.data.augment.replace(**dict.fromkeys(never, False))))
     path = model_path(name)
     def ours(path): return overwrite or _goes_on(path, corpus, settings)
