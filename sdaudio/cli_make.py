@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 
 from .config import InputError
-from .command import command, say, speaks, typed
+from .command import command, say, speaks, typed as quoted
 
 # %% ../nbs/86_cli_make.ipynb #bf7b769f
 _span = dict(min=float, max=float, mean=float)
@@ -40,7 +40,7 @@ def _corpus(
     say(report)
     if save:
         corpus.save(save, overwrite=overwrite)
-        say(f'kept: sdaudio train {typed(save)}')
+        say(f'kept: sdaudio train {quoted(save)}')
     found = _described(corpus) if describe else [{}]*len(corpus)
     yield '', dict(kind='summary', **corpus.summary(), problems=[o.to_dict() for o in corpus.problems])
     for o,d in zip(corpus.files, found):
@@ -119,7 +119,7 @@ def _train(
     if not speaks(): return # the first process has kept it
     if trained.about['training']['ended'] == 'stopped by hand':
         raise KeyboardInterrupt('stopped by hand; the model is kept, and the same line again goes on')
-    say(f'play it: sdaudio generate {typed(model.name)}')
+    say(f'play it: sdaudio generate {quoted(model.name)}')
 
 # %% ../nbs/86_cli_make.ipynb #b9f161a1
 _judged = dict(judged_on=str, mr_before=float, mr=float)
