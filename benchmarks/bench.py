@@ -49,10 +49,15 @@ def arguments(about, **options):
     args = p.parse_args()
     shown = {k: 'FOLDER' if k=='models' else '' if v is True else f'{v:g}' if isinstance(v, float) else str(v) for k,v in vars(args).items() if v and k not in ('corpora', 'fresh', 'gather')}
     threads = os.environ.get('SDAUDIO_THREADS')
-    _asked.update(own=any(Path(o).is_dir() or o not in names for o in args.corpora),
+    _asked.update(own=others(args.corpora),
                   command=' '.join([f'SDAUDIO_THREADS={threads}']*bool(threads)+['python', f'benchmarks/{Path(sys.argv[0]).name}', *map(shlex.quote, args.corpora), *(f"--{k.replace('_', '-')} {shlex.quote(v) if v else ''}".strip() for k,v in shown.items())]))
     stamp() # the source may change while it runs
     return args
+
+
+def others(corpora):
+    "Whether recordings other than ours are among what was asked for"
+    return any(Path(o).is_dir() or o not in names for o in corpora)
 
 
 _asked = dict(own=False, command='') # whether other recordings than ours were asked for, and how

@@ -2,6 +2,7 @@
 import subprocess
 import sys
 import tempfile
+from itertools import takewhile
 from pathlib import Path
 
 import bench
@@ -9,7 +10,7 @@ import bench
 here = Path(__file__).parent
 names = ('representation', 'windows', 'preprocess', 'start', 'curves', 'step', 'profiles', 'improvements', 'generation', 'batch', 'latency', 'density', 'seams', 'encode', 'command_line', 'training', 'choices', 'quality', 'sharpness', 'convergence', 'how_small', 'interrupted', 'copies', 'memory', 'memory-stereo', 'controls', 'space', 'blend', 'keeping')
 words,failed = [o for o in sys.argv[1:] if o!='--gather'],[]
-own = any(not o.startswith('-') and o not in bench.names for o in words)
+own = bench.others(takewhile(lambda o: not o.startswith('-'), words)) # what follows an option may be its value
 out = here/'results'/('own' if own else '')
 with tempfile.TemporaryDirectory() as kept: # the models of Quality, for those that measure trained ones
     more = {'quality': ['--fresh', '--models', kept], 'sharpness': ['--models', kept], 'controls': ['--minutes', '5', '--models', kept, '--seeds', '0,1,2'],

@@ -19,7 +19,7 @@ from .callbacks import LivePlot
 from .corpus import Corpus
 from .generate import Recipe
 from .library import Library
-from .model import Model, _library_name, choose_settings, presets, train
+from .model import Model, _library_name, _name_of, choose_settings, presets, train
 from .sound import Sound
 from .store import Records
 from .widgets import Player, row
@@ -62,7 +62,7 @@ class TrainingDashboard(Board):
         if self.corpus is None or self.corpus.name!=corpus.name: self.name.value = corpus.name
         self.corpus = corpus
         self.about.value = f'<div style="line-height:1.4"><b>{len(corpus)}</b> recordings, {corpus.duration:.0f} s, <b>{escape(corpus.name)}</b></div>'
-        if not busy: self.say(f"Press Train. The preset auto takes '{next(k for k,v in presets.items() if v.net==choose_settings('auto', corpus.duration).net)}' for so much sound.")
+        if not busy: self.say(f"Press Train. The preset auto takes '{_name_of(choose_settings('auto', corpus.duration))}' for so much sound.")
 
 # %% ../nbs/81_ui_training.ipynb #25d9627f
 @patch
